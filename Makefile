@@ -1,0 +1,34 @@
+# Every target sets up what it needs: a virtual environment in .venv with retimbre and its extras.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := constraints.txt
+
+.PHONY: demo test check bench pictures build clean
+
+$(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "retimbre needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[$*]'
+	@touch $@
+
+demo: $(VENV)/ready-demo
+	$(BIN)/retimbre demo -o demo
+
+test: $(VENV)/ready-test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/ready-test
+	$(BIN)/python benchmarks/evaluation.py
+
+build: $(VENV)/ready-test
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) build dist demo

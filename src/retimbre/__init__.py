@@ -1,0 +1,72 @@
+"""retimbre: the notes and rhythm of one recording with the sound of another.
+
+The public surface. Names are imported when first used, so that ``import retimbre`` and
+``retimbre --help`` stay fast; ``torch`` comes in with the first computation.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from retimbre._transfer import Result, transfer
+    from retimbre.errors import (
+        AudioReadError,
+        DependencyError,
+        DivergedError,
+        InputError,
+        RetimbreError,
+        WeightsError,
+    )
+    from retimbre.objective.losses import ContentLoss, StyleLoss
+    from retimbre.objective.optimise import Step
+    from retimbre.settings import Settings
+    from retimbre.sound.audio import Audio, read, write
+
+__all__ = [
+    "Audio",
+    "AudioReadError",
+    "ContentLoss",
+    "DependencyError",
+    "DivergedError",
+    "InputError",
+    "Result",
+    "RetimbreError",
+    "Settings",
+    "Step",
+    "StyleLoss",
+    "WeightsError",
+    "__version__",
+    "read",
+    "transfer",
+    "write",
+]
+
+_HOMES = {
+    "retimbre._transfer": ("Result", "transfer"),
+    "retimbre.errors": (
+        "AudioReadError",
+        "DependencyError",
+        "DivergedError",
+        "InputError",
+        "RetimbreError",
+        "WeightsError",
+    ),
+    "retimbre.objective.losses": ("ContentLoss", "StyleLoss"),
+    "retimbre.objective.optimise": ("Step",),
+    "retimbre.settings": ("Settings",),
+    "retimbre.sound.audio": ("Audio", "read", "write"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'retimbre' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,203 @@
+"""The transfer: two clips in, one out. The orchestrator of everything below."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retimbre import networks
+from retimbre.errors import DivergedError, InputError
+from retimbre.objective.losses import Objective, repeat_to
+from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
+from retimbre.settings import Settings
+from retimbre.sound import audio as sound
+from retimbre.sound.audio import Audio
+from retimbre.sound.loudness import limit, loudness, match_loudness
+from retimbre.sound.phase import griffin_lim
+from retimbre.sound.spectral import Window, compress, expand, image, joint_magnitude
+
+Clip = Audio | str | os.PathLike[str] | tuple[Any, int]
+"""A path, an :class:`Audio`, or (array of shape (N,) or (C, N), rate in Hz)."""
+
+WORKING_LOUDNESS = -20.0
+"""LUFS at which both clips enter the network, so that a quiet recording weighs as much as a loud one
+(``log1p`` is not indifferent to level). Music mastered to -14 or -23 LUFS is moved by a few dB."""
+
+MAX_WORKING_RATE = 48_000
+"""Hz. Content of a higher rate is worked on at this one and brought back; what it holds above 24 kHz,
+which nobody hears, is left out."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a transfer came to.
+
+    Attributes:
+        audio: The stylised clip: rate, channels and number of samples of the content.
+        settings: The settings it was made with.
+        steps: One per evaluation, in order; empty at strength 0.
+        best: The step whose spectrogram was kept; ``None`` at strength 0.
+        content_weight: Weight of the content term that the strength came to (or that was set).
+        spectral_convergence: Of the spectrogram asked for and that of ``audio`` before its level was
+            set, in dB (:func:`retimbre.sound.phase.griffin_lim`); lower is better.
+        stopped: Why it ended; ``"untouched"`` at strength 0.
+        seconds: Time taken.
+    """
+
+    audio: Audio
+    settings: Settings
+    steps: tuple[Step, ...]
+    best: Step | None
+    content_weight: float
+    spectral_convergence: float
+    stopped: StopReason
+    seconds: float
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the clip; the suffix says the format (:func:`retimbre.write`)."""
+        sound.write(path, self.audio)
+
+
+def transfer(
+    content: Clip, style: Clip, settings: Settings | None = None, *, on_step: OnStep | None = None
+) -> Result:
+    """Give the content's notes and rhythm the style's sound.
+
+    Both clips are brought to one rate (the content's, at most 48 kHz) and loudness; their channels
+    are seen as one joint spectrogram, which descends the network's objective and is then spread over
+    the channels by the content's own stereo image. The result has the content's loudness.
+
+    Args:
+        content: The clip whose notes and rhythm are kept.
+        style: The clip whose sound is taken; any length, rate and number of channels.
+        settings: :class:`Settings`; its defaults if ``None``.
+        on_step: Called with a :class:`Step` after every evaluation. ``KeyboardInterrupt``, raised in it or
+            by Ctrl-C, ends the run with the best result so far.
+
+    Raises:
+        InputError: a clip that is silent or shorter than a window, or a device that is not there.
+        AudioReadError: a path that cannot be read.
+        DivergedError: the loss stopped being a number; its ``result`` is the best before that.
+
+    >>> rng = np.random.default_rng(0)
+    >>> content = (np.sin(np.arange(11025) * 0.1), 22050)
+    >>> style = (rng.standard_normal((2, 8000)), 16000)
+    >>> result = transfer(content, style, Settings(filters=16, n_iter=3))
+    >>> result.audio.n_channels, result.audio.n_samples, result.audio.sample_rate
+    (1, 11025, 22050)
+    """
+    began = time.perf_counter()
+    settings = settings or Settings()
+    content, style = as_audio(content, "content"), as_audio(style, "style")
+    device = _device(settings)
+    rate = min(content.sample_rate, MAX_WORKING_RATE)
+    window = Window.at_rate(settings, rate, device)
+    bins, style_bins = (
+        _analyse(clip, name, rate, window) for clip, name in ((content, "content"), (style, "style"))
+    )
+    if settings.content_weight is None and settings.strength == 0:
+        audio = Audio(limit(content.samples, content.sample_rate, ceiling=1.0), content.sample_rate)
+        elapsed = time.perf_counter() - began
+        return Result(audio, settings, (), None, float("inf"), -float("inf"), "untouched", elapsed)
+
+    network = networks.build(settings, window.n_bins, device)
+    spectrogram, style_spectrogram = (compress(joint_magnitude(b)) for b in (bins, style_bins))
+    objective = Objective(network, spectrogram, style_spectrogram)
+    if settings.content_weight is None:
+        objective.balance(settings.strength)
+    else:
+        objective.content_weight = settings.content_weight
+    run = optimise(objective, _start(spectrogram, style_spectrogram, settings), settings, on_step=on_step)
+
+    samples, convergence = griffin_lim(
+        expand(run.spectrogram),
+        image(bins),
+        window,
+        round(content.n_samples * rate / content.sample_rate),
+        n_iter=settings.n_iter_phase,
+    )
+    result = Result(
+        audio=_finish(Audio(samples.cpu().numpy(), rate), content),
+        settings=settings,
+        steps=tuple(run.steps),
+        best=run.best,
+        content_weight=objective.content_weight,
+        spectral_convergence=convergence,
+        stopped=run.stopped,
+        seconds=time.perf_counter() - began,
+    )
+    if run.stopped == "diverged":
+        raise _diverged(run, result)
+    return result
+
+
+def as_audio(clip: Clip, name: str) -> Audio:
+    """Read a clip and check that it can be used; ``name`` is what errors call it."""
+    try:
+        if isinstance(clip, (str, os.PathLike)):
+            clip = sound.read(clip)
+        elif not isinstance(clip, Audio):
+            samples, sample_rate = clip
+            clip = Audio(samples, sample_rate)
+    except InputError as error:
+        raise InputError(f"the {name} cannot be used: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the {name} is {type(clip).__name__}: expected a path, an Audio, or (samples, rate)"
+        ) from error
+    if clip.is_silent:
+        raise InputError(f"the {name} is silent: expected a clip with sound in it")
+    return clip
+
+
+def _device(settings: Settings) -> torch.device:
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise InputError("device is cuda: no CUDA device is there, use auto or cpu")
+    return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
+
+
+def _analyse(clip: Audio, name: str, rate: int, window: Window) -> Tensor:
+    """Complex bins (C, F, T) of a clip at the working rate and loudness."""
+    clip = clip.resampled(rate)
+    if clip.n_samples < window.n_fft:
+        raise InputError(
+            f"the {name} lasts {clip.seconds:.3f} s: expected at least one window, "
+            f"{window.n_fft / rate:.3f} s"
+        )
+    gain = 10 ** ((WORKING_LOUDNESS - loudness(clip.samples, rate)) / 20)
+    return window.stft(torch.from_numpy(clip.samples * np.float32(gain)).to(window.device))
+
+
+def _start(content: Tensor, style: Tensor, settings: Settings) -> Tensor:
+    if settings.init == "content":
+        return content
+    if settings.init == "style":
+        return repeat_to(style, content.shape[1])
+    generator = torch.Generator().manual_seed(settings.seed)
+    noise = torch.rand(content.shape, generator=generator)
+    return noise.to(content.device) * 2 * content.mean()
+
+
+def _finish(clip: Audio, content: Audio) -> Audio:
+    """Give a clip the content's rate, exact length and loudness, under the ceiling."""
+    samples = sound.fit(clip.resampled(content.sample_rate).samples, content.n_samples)
+    if not samples.any():
+        return Audio(samples, content.sample_rate)
+    target = loudness(content.samples, content.sample_rate)
+    return Audio(match_loudness(samples, content.sample_rate, target), content.sample_rate)
+
+
+def _diverged(run: Run, result: Result) -> DivergedError:
+    at = len(run.steps) + 1
+    if run.best is None:
+        return DivergedError(f"the loss was no number at evaluation {at}, the first: nothing to keep")
+    return DivergedError(
+        f"the loss stopped being a number at evaluation {at}: the best before it "
+        f"(evaluation {run.best.evaluation}, loss {run.best.loss:.4g}) is kept",
+        result=result,
+    )

@@ -1,0 +1,318 @@
+"""The command line: arguments to settings to a call, and errors to one line.
+
+Flags of :class:`Settings` are made from its fields, so that name, default and range stand in
+one place. Everything heavy is imported when a command runs.
+"""
+
+import dataclasses
+import functools
+import inspect
+import json
+import math
+import os
+import platform
+import signal
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from retimbre import __version__
+from retimbre.errors import DivergedError, InputError, RetimbreError
+from retimbre.settings import Settings
+
+if TYPE_CHECKING:
+    from retimbre._transfer import Result
+    from retimbre.objective.optimise import OnStep, Step
+
+app = typer.Typer(
+    help="Give one recording the sound of another: the content's notes and rhythm, the style's sound.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help starts in half the time
+    pretty_exceptions_enable=False,
+)
+
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's parameter ``settings`` by one flag for each field of :class:`Settings`."""
+    names = [field.name for field in dataclasses.fields(Settings)]
+    signature = inspect.signature(command)
+    kept = [p for name, p in signature.parameters.items() if name != "settings"]
+    flags = [_flag(field) for field in dataclasses.fields(Settings)]
+
+    @functools.wraps(command)
+    def wrapper(**arguments: Any) -> None:
+        chosen = {name: arguments.pop(name) for name in names}
+        command(settings=Settings(**chosen), **arguments)
+
+    wrapper.__signature__ = signature.replace(parameters=[*kept, *flags])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in (*kept, *flags)}
+    return wrapper
+
+
+def _flag(field: "dataclasses.Field[Any]") -> inspect.Parameter:
+    hint = typing.get_type_hints(Settings)[field.name]
+    if typing.get_origin(hint) is typing.Literal:
+        allowed, hint = ", ".join(typing.get_args(hint)), str
+    else:
+        low, high = field.metadata["low"], field.metadata["high"]
+        allowed = f"{low:g} to {high:.10g}" if high < 1e9 else f"at least {low:g}"
+    if isinstance(hint, types.UnionType):
+        hint = typing.Optional[typing.get_args(hint)[0]]  # noqa: UP045 - typer asks for this form
+    unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
+    option = typer.Option(
+        f"--{field.name.replace('_', '-')}", help=f"{field.metadata['help']} ({allowed}{unit})"
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=field.default,
+        annotation=Annotated[hint, option],
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"retimbre {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+@_with_settings
+def transfer(
+    content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
+    style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
+    settings: Settings,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", help="write every evaluation to this file (JSON lines)"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON object about the run to stdout")
+    ] = False,
+) -> None:
+    """Transfer the style of one clip onto another.
+
+    The output has the content's length, sample rate, channels and loudness. Ctrl-C writes the best
+    result so far; a second Ctrl-C stops at once.
+    """
+    from retimbre.sound import audio
+
+    clips = audio.read(content), audio.read(style)
+    audio.check_output(
+        output,
+        sample_rate=clips[0].sample_rate,
+        n_channels=clips[0].n_channels,
+        inputs=(content, style),
+    )
+    if trace is not None:
+        audio.check_writable(trace)
+        if any(trace.resolve() == path.resolve() for path in (content, style, output)):
+            raise InputError(f"{trace} is the content, the style or the output: expected a file of its own")
+
+    from retimbre._transfer import transfer as run
+
+    with _interrupts() as stop_if_asked, _progress(quiet) as show, _tracing(trace) as record:
+
+        def on_step(step: "Step") -> None:
+            record(step)
+            show(step)
+            stop_if_asked(step)
+
+        try:
+            result = run(*clips, settings, on_step=on_step)
+        except DivergedError as error:
+            if error.result is None:
+                raise
+            error.result.save(output)
+            raise DivergedError(f"{error}: written to {output}", result=error.result) from error
+        result.save(output)
+    if as_json:
+        typer.echo(json.dumps(_summary(result, content, style, output)))
+    if result.stopped == "interrupted":
+        assert result.best is not None
+        _say(f"interrupted: wrote the best result so far (evaluation {result.best.evaluation}) to {output}")
+        raise typer.Exit(_INTERRUPTED)
+    if sys.stderr.isatty() and not quiet:
+        _say(f"{output}: {result.audio.seconds:.1f} s of sound in {result.seconds:.1f} s ({result.stopped})")
+
+
+@app.command()
+@_with_settings
+def demo(
+    directory: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="folder for the clips and index.html; made if missing"),
+    ],
+    settings: Settings,
+    seconds: Annotated[float, typer.Option("--seconds", help="length of the clips")] = 6.0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
+) -> None:
+    """Transfer four rendered pairs and make a page to hear and see them.
+
+    Piano to drums, drums to piano (same song), drums to piano (another song), piano to strings.
+    Needs the extra 'demo'. Prints the path of the page.
+    """
+    from retimbre.apps.demo import demo as run
+
+    with _interrupts() as stop_if_asked, _progress(quiet) as show:
+
+        def on_progress(title: str, step: "Step") -> None:
+            show(step, title)
+            stop_if_asked(step)
+
+        page = run(directory, seconds=seconds, settings=settings, on_progress=on_progress)
+    typer.echo(page)
+
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def main() -> NoReturn:
+    """Run the command ``retimbre``: 0 done, 2 an error in one line on stderr, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except (RetimbreError, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        _say(" ".join(f"error: {message}".split()))
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted: nothing was written")
+        code = _INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str) -> None:
+    typer.echo(f"retimbre: {message}", err=True)
+
+
+@contextmanager
+def _interrupts() -> "Iterator[OnStep]":
+    """Make the first SIGINT or SIGTERM a stop after the evaluation at hand, the second one at once."""
+    asked = False
+
+    def handler(signum: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        os.write(2, b"\nretimbre: finishing with the best result so far; again to stop at once\n")
+
+    def stop_if_asked(step: "Step") -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop_if_asked
+    finally:
+        for signum, previous in before.items():
+            signal.signal(signum, previous)
+
+
+@contextmanager
+def _progress(quiet: bool) -> "Iterator[Callable[..., None]]":
+    """Show steps on stderr; nothing where that is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda step, title="": None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("evaluation {task.fields[evaluation]}  {task.fields[terms]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(step: "Step", title: str = "transfer") -> None:
+            if title not in tasks:
+                tasks[title] = bar.add_task(title, evaluation=0, terms="")
+            bar.update(
+                tasks[title],
+                completed=step.iteration,
+                total=step.n_iter,
+                evaluation=step.evaluation,
+                terms=f"loss {step.loss:.4f}  content {step.content:.4f}  style {step.style:.4f}",
+            )
+
+        yield show
+
+
+@contextmanager
+def _tracing(path: Path | None) -> "Iterator[OnStep]":
+    """Write steps to a file as they come, one JSON object a line; the file is made at the first."""
+    file: typing.TextIO | None = None
+
+    def record(step: "Step") -> None:
+        nonlocal file
+        if path is None:
+            return
+        file = file or path.open("w", buffering=1, encoding="utf-8")
+        file.write(json.dumps(dataclasses.asdict(step)) + "\n")
+
+    try:
+        yield record
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _summary(result: "Result", content: Path, style: Path, output: Path) -> dict[str, Any]:
+    """What ``--json`` prints; numbers that are not finite become null."""
+    import numpy
+    import torch
+
+    best = result.best
+    summary = {
+        "content": str(content),
+        "style": str(style),
+        "output": str(output),
+        "settings": dataclasses.asdict(result.settings),
+        "seed": result.settings.seed,
+        "seconds": result.seconds,
+        "stopped": result.stopped,
+        "evaluations": len(result.steps),
+        "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},
+        "content_weight": result.content_weight,
+        "spectral_convergence": result.spectral_convergence,
+        "versions": {
+            "retimbre": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
+        },
+    }
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in summary.items()
+    }

@@ -1,0 +1,126 @@
+"""The demonstration: four pairs of clips, played, transferred and put on one page."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from retimbre._transfer import transfer
+from retimbre.apps.orchestra import render
+from retimbre.apps.score import GREENSLEEVES, MINUET, Piece
+from retimbre.errors import InputError
+from retimbre.objective.optimise import Step
+from retimbre.quality import report
+from retimbre.settings import Settings
+from retimbre.sound.audio import atomic, check_writable, write
+
+SECONDS = 6.0
+"""Default length of a clip: two to four bars."""
+
+MIN_SECONDS, MAX_SECONDS = 1.0, 20.0
+"""Lengths of a clip. Either piece lasts longer."""
+
+OnProgress = Callable[[str, Step], None]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Who plays the content and who the style, and what.
+
+    Args:
+        content: Instrument and piece of the content.
+        style: Instrument and piece of the style.
+    """
+
+    content: tuple[str, Piece]
+    style: tuple[str, Piece]
+
+    @property
+    def title(self) -> str:
+        """The content's instrument, the style's, and whether they play the same song."""
+        song = "same" if self.content[1] is self.style[1] else "different"
+        return f"{self.content[0].capitalize()} to {self.style[0]}, {song} song"
+
+    @property
+    def note(self) -> str:
+        """Who plays what, in a sentence."""
+        content, style = (f"{piece.name} on {who}" for who, piece in (self.content, self.style))
+        return f"{content}, with the sound of {style}."
+
+    @property
+    def slug(self) -> str:
+        """The title as a part of a file name."""
+        return self.title.lower().replace(",", "").replace(" ", "-")
+
+
+PAIRS = (
+    Pair(("piano", MINUET), ("drums", MINUET)),
+    Pair(("drums", MINUET), ("piano", MINUET)),
+    Pair(("drums", GREENSLEEVES), ("piano", MINUET)),
+    Pair(("piano", GREENSLEEVES), ("strings", GREENSLEEVES)),
+)
+"""The pairs of the study that compared networks for sound: both ways between a pitched and an
+unpitched instrument, across songs, and between two pitched ones."""
+
+_INTRO = (
+    "Each transfer keeps the notes and the rhythm of its content and takes the sound of its style. "
+    "Nothing is trained and nothing is downloaded: the clips are played here from two short "
+    "scores, Petzold\N{RIGHT SINGLE QUOTATION MARK}s Minuet in G and Greensleeves.\n\n"
+    "All clips lie beside this page as WAV, with the names given over the players."
+)
+
+
+def demo(
+    directory: str | os.PathLike[str],
+    *,
+    seconds: float = SECONDS,
+    settings: Settings | None = None,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Make the four pairs of ``PAIRS``: twelve WAV files and the page that shows them.
+
+    An interrupt (as in :func:`retimbre.transfer`) ends the pair at hand with its best result so far; the
+    page then shows the pairs up to it.
+
+    Args:
+        directory: Folder to write to; made if it is not there. What an earlier run left is
+            replaced.
+        seconds: Length of every clip, 1 to 20.
+        settings: Settings of the transfers; the defaults if ``None``.
+        on_progress: Called with a pair's title and a :class:`Step` after every evaluation.
+
+    Returns:
+        Path of the page, ``index.html`` in the folder.
+
+    Raises:
+        InputError: ``seconds`` is out of range, or the folder cannot be made or written to.
+        DependencyError: a package of the extra ``demo`` is not installed.
+    """
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise InputError(f"seconds is {seconds:g}: expected a number from {MIN_SECONDS:g} to {MAX_SECONDS:g}")
+    report.require()
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{directory} cannot be made: {error.strerror}") from error
+    page = directory / "index.html"
+    check_writable(page)
+    entries = []
+    for number, pair in enumerate(PAIRS, start=1):
+        content, style = (
+            render(piece, instrument, seconds=seconds) for instrument, piece in (pair.content, pair.style)
+        )
+        on_step = on_progress and partial(on_progress, pair.title)
+        result = transfer(content, style, settings, on_step=on_step)
+        names = [f"{number}-{pair.slug}-{role}.wav" for role in ("content", "style", "output")]
+        for name, audio in zip(names, (content, style, result.audio), strict=True):
+            write(directory / name, audio)
+        captions = (names[0], names[1], names[2])
+        entries.append(report.Entry(pair.title, content, style, result, pair.note, captions))
+        if result.stopped == "interrupted":
+            break
+    with atomic(page) as temporary:
+        temporary.write_text(report.page("retimbre: four transfers", entries, intro=_INTRO), encoding="utf-8")
+    return page

@@ -1,0 +1,108 @@
+"""The instruments that play a score: a General MIDI soundfont behind a small synthesizer.
+
+The soundfont is the one inside the installed ``pretty_midi`` package; it is read there and never
+copied.
+"""
+
+import io
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from retimbre.apps.score import Piece, on_drums
+from retimbre.errors import DependencyError, InputError
+from retimbre.sound.audio import Audio
+
+PROGRAMS = {"piano": 0, "strings": 48}
+"""General MIDI programs, counted from zero: acoustic grand piano, string ensemble 1."""
+
+INSTRUMENTS = (*PROGRAMS, "drums")
+
+_RING = 2.0  # seconds in which the last notes die away
+_FADE = 0.05  # seconds; long enough not to click, short enough not to be heard as a gesture
+_PEAK = 0.7  # of full scale, because the output of a transfer may overshoot its inputs
+
+
+def midi(piece: Piece, instrument: str) -> bytes:
+    """Write a piece as a standard MIDI file for one instrument.
+
+    Args:
+        piece: The piece. For ``"drums"`` it is arranged by :func:`on_drums` first.
+        instrument: One of ``INSTRUMENTS``.
+
+    Raises:
+        InputError: the instrument is unknown.
+        DependencyError: ``pretty_midi`` is not installed.
+    """
+    if instrument not in INSTRUMENTS:
+        raise InputError(f"the instrument is {instrument!r}: expected one of {', '.join(INSTRUMENTS)}")
+    try:
+        from pretty_midi import ControlChange, Instrument, Note, PrettyMIDI
+    except ImportError as error:
+        raise DependencyError("pretty_midi", extra="demo") from error
+    drums = instrument == "drums"
+    notes = on_drums(piece).notes if drums else piece.notes
+    quarter = 60 / piece.tempo
+    part = Instrument(PROGRAMS.get(instrument, 0), is_drum=drums)
+    part.notes = [
+        Note(note.velocity, note.pitch, note.start * quarter, (note.start + note.duration) * quarter)
+        for note in notes
+    ]
+    # Full channel volume, because the renderer answers in 16 bits and leaves ample room above a
+    # few notes. It ends with the last event, so that a second, idle one keeps it going.
+    part.control_changes = [
+        ControlChange(7, 127, 0.0),
+        ControlChange(7, 127, piece.seconds + _RING),
+    ]
+    # 480 ticks a quarter note: every length in the scores is a whole number of them.
+    score = PrettyMIDI(resolution=480, initial_tempo=piece.tempo)
+    score.instruments.append(part)
+    buffer = io.BytesIO()
+    score.write(buffer)
+    return buffer.getvalue()
+
+
+def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Audio:
+    """Play a piece on one instrument.
+
+    Args:
+        piece: The piece. For ``"drums"`` it is arranged by :func:`on_drums` first.
+        instrument: One of ``INSTRUMENTS``.
+        seconds: Length to cut to, with a fade of 50 ms. By default the whole piece and two seconds
+            in which it dies away.
+
+    Returns:
+        Stereo sound at the renderer's rate, its peak at 0.7 of full scale.
+
+    Raises:
+        InputError: the instrument is unknown, or the piece is shorter than ``seconds``.
+        DependencyError: ``midirenderer`` or ``pretty_midi`` is not installed.
+    """
+    if seconds is not None and not 0 < seconds <= piece.seconds:
+        raise InputError(
+            f"seconds is {seconds:g}: expected more than 0 and at most the {piece.seconds:.1f} s "
+            f"that {piece.name} lasts"
+        )
+    try:
+        from midirenderer import render_wave_from
+    except ImportError as error:
+        raise DependencyError("midirenderer", extra="demo") from error
+    import soundfile
+
+    wave = io.BytesIO(render_wave_from(_soundfont(), midi(piece, instrument)))
+    frames, sample_rate = soundfile.read(wave, dtype="float32", always_2d=True)
+    samples = np.ascontiguousarray(frames.T)
+    if seconds is not None:
+        samples = samples[:, : round(seconds * sample_rate)]
+        n_fade = min(round(_FADE * sample_rate), samples.shape[1])
+        samples[:, -n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
+    return Audio(samples * (_PEAK / np.abs(samples).max()), sample_rate)
+
+
+@cache
+def _soundfont() -> bytes:
+    try:
+        return files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
+    except (ImportError, FileNotFoundError) as error:
+        raise DependencyError("pretty_midi", extra="demo") from error

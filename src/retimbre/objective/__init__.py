@@ -1,0 +1,1 @@
+"""What a transfer minimises, and how."""

@@ -1,0 +1,1 @@
+"""What came out: pictures and pages, to see and hear a result."""

@@ -1,0 +1,115 @@
+"""Every option with its default, unit and range: the only place where defaults live.
+
+The API, the command line, the demonstration and the pages read them from here. An option's
+metadata holds what a person needs to know (``help``, ``unit``) and what a value must satisfy
+(``low``, ``high``, ``choices``); :class:`Settings` checks itself when it is made.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any, Literal
+
+from retimbre.errors import InputError
+
+REFERENCE_RATE = 22_050
+"""The rate in Hz at which ``n_fft`` and ``hop_length`` are stated."""
+
+
+def _option(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help, "unit": unit, "low": low, "high": high})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of a transfer. Immutable; ``dataclasses.replace`` makes a variant.
+
+    The network's defaults are those of the study that compared networks for sound: two layers of
+    2048 random filters over 11 frames, window 2048 and hop 512 at 22 050 Hz. At other rates the
+    window and hop keep their length in seconds.
+
+    Raises:
+        InputError: a value of the wrong type or out of its range.
+
+    >>> Settings(strength=0.8).strength
+    0.8
+    >>> Settings(strength=3)
+    Traceback (most recent call last):
+    retimbre.errors.InputError: strength is 3: expected a number from 0 to 1
+    """
+
+    strength: float = _option(
+        0.5, "how much style: 0 gives back the content, 1 takes all it can", low=0, high=1
+    )
+    content_weight: float | None = _option(
+        None, "weight of the content term itself, instead of a strength", low=0, high=1e9
+    )
+    network: Literal["shallow"] = _option("shallow", "the feature network")
+    layers: int = _option(2, "convolutions of the shallow network", low=1, high=8)
+    filters: int = _option(2048, "random filters per layer; fewer are faster and rougher", low=1, high=65_536)
+    taps: int = _option(11, "length of a filter", unit="frames", low=1, high=255)
+    n_fft: int = _option(
+        2048,
+        "window at 22 050 Hz; the same time at other rates",
+        unit="samples",
+        low=32,
+        high=65_536,
+    )
+    hop_length: int = _option(
+        512,
+        "step between windows at 22 050 Hz; at most n_fft / 2",
+        unit="samples",
+        low=8,
+        high=32_768,
+    )
+    init: Literal["content", "noise", "style"] = _option("content", "the starting point")
+    optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", "the method of optimisation")
+    n_iter: int = _option(60, "iterations at most", low=1, high=1_000_000)
+    tolerance: float = _option(
+        1e-2, "stop when ten evaluations lower the loss by less than this share", low=0, high=1
+    )
+    n_iter_phase: int = _option(32, "iterations of Griffin-Lim", low=0, high=100_000)
+    seed: int = _option(0, "seed of everything random", low=0, high=2**63 - 1)
+    device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            expected = _mismatch(value, hints[field.name], field.metadata)
+            if expected:
+                raise InputError(f"{field.name} is {value}: expected {expected}")
+        if self.taps % 2 == 0:
+            raise InputError(f"taps is {self.taps}: expected an odd number of frames")
+        if self.n_fft % 2:
+            raise InputError(f"n_fft is {self.n_fft}: expected an even number of samples")
+        if self.hop_length > self.n_fft // 2:
+            raise InputError(
+                f"hop_length is {self.hop_length}: expected at most half of n_fft, {self.n_fft // 2}"
+            )
+
+
+def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> str:
+    """Say in words what was expected; empty where the value is as it should be."""
+    if isinstance(hint, types.UnionType):  # the only unions here are "X | None"
+        if value is None:
+            return ""
+        hint = typing.get_args(hint)[0]
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        return "" if value in choices else f"one of {', '.join(choices)}"
+    allowed = (int, float) if hint is float else int
+    low, high = metadata["low"], metadata["high"]
+    number = isinstance(value, allowed) and not isinstance(value, bool)
+    if number and low <= value <= high:
+        return ""
+    noun = "a number" if hint is float else "a whole number"
+    return f"{noun} from {low:.10g} to {high:.10g}" if high < 1e9 else f"{noun} of at least {low:g}"

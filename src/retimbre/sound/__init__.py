@@ -1,0 +1,1 @@
+"""Sound: samples, spectrograms and the way back."""

@@ -1,0 +1,77 @@
+import sys
+
+import numpy as np
+import pytest
+
+from retimbre.apps.orchestra import INSTRUMENTS, midi, render
+from retimbre.apps.score import MINUET, Note, Piece
+from retimbre.errors import DependencyError, InputError
+
+pytest.importorskip("midirenderer")
+pytest.importorskip("pretty_midi")
+
+A4 = Piece("A", "A", tempo=60, bar=4, beat=1, voices=((Note(0, 2, 69, 90),),))
+
+
+@pytest.mark.parametrize("instrument", ["piano", "strings"])
+def test_a4_sounds_at_440_hz(instrument: str) -> None:
+    audio = render(A4, instrument)
+    n_fft = 1 << 19
+    spectrum = np.abs(np.fft.rfft(audio.samples.mean(axis=0), n_fft))
+    peak = int(spectrum.argmax()) * audio.sample_rate / n_fft
+    assert abs(1200 * np.log2(peak / 440)) < 10  # cents; a vibrato may swing it
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS)
+def test_clips_are_cut_faded_and_levelled(instrument: str) -> None:
+    audio = render(MINUET, instrument, seconds=1.5)
+    assert audio.n_samples == round(1.5 * audio.sample_rate)
+    assert audio.n_channels == 2
+    assert np.abs(audio.samples).max() == pytest.approx(0.7, rel=1e-6)
+    assert not audio.samples[:, -1].any()
+
+
+def test_the_whole_piece_dies_away() -> None:
+    audio = render(MINUET, "piano")
+    assert audio.seconds == pytest.approx(MINUET.seconds + 2, abs=0.05)
+    assert np.abs(audio.samples[:, -audio.sample_rate // 10 :]).max() < 0.02
+
+
+def test_drums_strike_where_the_piece_does() -> None:
+    audio = render(MINUET, "drums", seconds=4)
+    # Energy rises within 20 ms of the bass drum's strokes, which are the onsets of the left hand.
+    for start in {note.start for note in MINUET.voices[-1]}:
+        at = round(start * 60 / MINUET.tempo * audio.sample_rate)
+        if 0 < at < audio.n_samples - audio.sample_rate // 10:
+            n = audio.sample_rate // 50
+            before = np.square(audio.samples[:, at - n : at]).mean()
+            after = np.square(audio.samples[:, at : at + 2 * n]).mean()
+            assert after > 4 * before
+
+
+def test_midi_has_every_note() -> None:
+    import io
+
+    from pretty_midi import PrettyMIDI
+
+    score = PrettyMIDI(io.BytesIO(midi(MINUET, "piano")))
+    (part,) = score.instruments
+    played = sorted((round(score.time_to_tick(n.start)), n.pitch) for n in part.notes)
+    assert played == sorted((round(note.start * 480), note.pitch) for note in MINUET.notes)
+    assert part.program == 0
+    assert not part.is_drum
+    assert PrettyMIDI(io.BytesIO(midi(MINUET, "drums"))).instruments[0].is_drum
+
+
+def test_what_cannot_be_played() -> None:
+    with pytest.raises(InputError, match="'kazoo': expected one of piano, strings, drums"):
+        render(MINUET, "kazoo")
+    with pytest.raises(InputError, match=r"seconds is 60: .* 22\.9 s"):
+        render(MINUET, "piano", seconds=60)
+
+
+@pytest.mark.parametrize("package", ["midirenderer", "pretty_midi"])
+def test_a_missing_package_names_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(DependencyError, match=rf"{package}.*retimbre\[demo\]"):
+        render(A4, "piano")

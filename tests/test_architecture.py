@@ -1,0 +1,59 @@
+"""The rooms and their order (docs/architecture.md): imports point up the list and never back."""
+
+import ast
+from pathlib import Path
+
+import retimbre
+
+ROOT = Path(retimbre.__file__).parent
+STOREYS = ["errors", "settings", "sound", "networks", "objective", "_transfer", "quality", "apps"]
+INSIDE = {
+    "sound": ["audio", "loudness", "spectral", "phase"],
+    "objective": ["statistics", "losses", "optimise"],
+    "quality": ["pictures", "report"],
+    "apps": ["score", "orchestra", "demo", "cli"],
+}
+
+
+def _imports(path: Path) -> set[str]:
+    """Names of the modules of retimbre that a file needs to run, lazily imported ones included."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("retimbre"):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("retimbre.")}
+    return {name.removeprefix("retimbre.") for name in found}
+
+
+def _files() -> list[Path]:
+    return [p for p in ROOT.rglob("*.py") if p.name not in ("__init__.py", "__main__.py")]
+
+
+def test_every_module_has_a_place() -> None:
+    for path in _files():
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        assert parts[0] in STOREYS, path
+        if len(parts) == 2:
+            assert parts[1] in INSIDE[parts[0]], path
+
+
+def test_imports_point_up_the_list() -> None:
+    checked = 0
+    for path in _files():
+        wing, *room = path.relative_to(ROOT).with_suffix("").parts
+        for name in _imports(path):
+            other, *rest = name.split(".")
+            if other not in STOREYS:  # a name of the package itself: __version__, or its surface
+                assert name == "__version__" or wing == "apps" or other in dir(retimbre), (path, name)
+                continue
+            checked += 1
+            assert STOREYS.index(other) <= STOREYS.index(wing), f"{path} imports {name}"
+            if other == wing and room and rest and rest[0] in INSIDE[wing]:
+                order = INSIDE[wing]
+                assert order.index(rest[0]) < order.index(room[0]), f"{path} imports {name}"
+    assert checked > 20

@@ -1,0 +1,270 @@
+"""The whole transfer: what it keeps of the content, what it takes of the style, what it says."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+import retimbre
+from retimbre import Audio, DivergedError, InputError, Settings, Step, transfer
+from retimbre._transfer import as_audio
+from retimbre.sound.loudness import loudness
+from retimbre.sound.spectral import Window, joint_magnitude
+
+QUICK = Settings(filters=64, n_iter=15)
+RATE = 22050
+
+
+def _pulses(seconds: float = 2.0, rate: int = RATE, channels: int = 1) -> Audio:
+    """A content: a decaying tone of 440 Hz four times a second."""
+    t = np.arange(round(seconds * rate)) / rate
+    x = 0.3 * np.sin(2 * np.pi * 440 * t) * np.exp(-12 * (t % 0.25))
+    return Audio(np.tile(x, (channels, 1)), rate)
+
+
+def _hiss(seconds: float = 2.5, rate: int = RATE, low: float = 3000, high: float = 5000) -> Audio:
+    """A style: noise of one band."""
+    n = round(seconds * rate)
+    spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(n))
+    frequencies = np.fft.rfftfreq(n, 1 / rate)
+    spectrum[(frequencies < low) | (frequencies > high)] = 0
+    x = np.fft.irfft(spectrum, n)
+    return Audio(0.1 * x / x.std(), rate)
+
+
+def _band_share(audio: Audio, low: float, high: float) -> float:
+    power = np.abs(np.fft.rfft(audio.samples.mean(0))) ** 2
+    frequencies = np.fft.rfftfreq(audio.n_samples, 1 / audio.sample_rate)
+    return float(power[(frequencies >= low) & (frequencies <= high)].sum() / power.sum())
+
+
+def _envelope(audio: Audio, rate: int = 50) -> npt.NDArray[np.float64]:
+    hop = audio.sample_rate // rate
+    x = audio.samples.mean(0)
+    levels = np.square(x[: len(x) // hop * hop], dtype=np.float64).reshape(-1, hop).mean(1)
+    return np.asarray(np.sqrt(levels))
+
+
+def test_takes_the_sound_of_the_style_and_keeps_the_rhythm_of_the_content() -> None:
+    content, style = _pulses(), _hiss()
+    result = transfer(content, style, Settings(filters=128, n_iter=40, strength=0.7))
+    rise = _band_share(result.audio, 3000, 5000) / _band_share(content, 3000, 5000)
+    assert 10 * math.log10(rise) > 30  # dB: the band of the style, empty in the content, is filled
+    rhythm = _envelope(content)
+    assert np.corrcoef(_envelope(result.audio), rhythm)[0, 1] > 0.7
+    assert np.corrcoef(_envelope(style)[: len(rhythm)], rhythm)[0, 1] < 0.3
+
+
+def test_more_strength_takes_more_style_and_leaves_less_content() -> None:
+    results = [
+        transfer(_pulses(), _hiss(), Settings(filters=128, n_iter=40, strength=s)) for s in (0.1, 0.5, 0.9)
+    ]
+    shares = [_band_share(r.audio, 3000, 5000) for r in results]
+    terms = [(r.best.content, r.best.style) for r in results if r.best]
+    assert shares == sorted(shares)
+    assert terms == sorted(terms)  # content rises ...
+    assert [s for _, s in terms] == sorted((s for _, s in terms), reverse=True)  # ... and style falls
+
+
+def test_half_strength_is_balanced() -> None:
+    """Of what there is to gain and to lose, neither side is given more than a few times the other's."""
+    for content, style in ((_pulses(), _hiss()), (_hiss(), _pulses())):
+        result = transfer(content, style, Settings(filters=256, n_iter=40))
+        assert result.best is not None
+        gain = result.steps[0].style  # what there is to gain; the content weight is gain / loss
+        kept_from_style = result.best.style / gain
+        lost_of_content = result.best.content * result.content_weight / gain
+        assert kept_from_style < 0.5
+        assert lost_of_content < 0.5
+        assert 1 / 4 < kept_from_style / lost_of_content < 4
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "style_rate", "style_channels"),
+    [
+        (8000, 1, 44100, 2),
+        (22050, 2, 16000, 1),
+        (44100, 1, 22050, 1),
+        (48000, 6, 8000, 2),
+        (96000, 2, 96000, 1),
+    ],
+)
+def test_output_has_the_contents_rate_channels_and_exact_length(
+    rate: int, channels: int, style_rate: int, style_channels: int
+) -> None:
+    content = Audio(_pulses(0.7, rate, channels).samples[:, :-3], rate)  # no round number of samples
+    style = _hiss(0.5, style_rate, 1000, 3000)
+    style = Audio(np.tile(style.samples, (style_channels, 1)), style_rate)
+    audio = transfer(content, style, Settings(filters=16, n_iter=2)).audio
+    assert (audio.sample_rate, audio.n_channels, audio.n_samples) == (rate, channels, content.n_samples)
+    assert bool(np.isfinite(audio.samples).all())
+
+
+@pytest.mark.parametrize("gain", [0.001, 0.1, 3.0])
+def test_loudness_of_the_content_is_kept_and_the_peak_stays_below_1_dbfs(gain: float) -> None:
+    content = Audio(_pulses().samples * np.float32(gain), RATE)
+    audio = transfer(content, _hiss(), QUICK).audio
+    assert float(np.abs(audio.samples).max()) < 10 ** (-1 / 20)
+    assert loudness(audio.samples, RATE) == pytest.approx(loudness(content.samples, RATE), abs=0.2)
+
+
+def test_the_level_of_the_inputs_does_not_matter() -> None:
+    a = transfer(_pulses(), _hiss(), QUICK)
+    b = transfer(
+        Audio(_pulses().samples * np.float32(0.02), RATE),
+        Audio(_hiss().samples * np.float32(0.1), RATE),
+        QUICK,
+    )
+    assert b.steps[-1].loss == pytest.approx(a.steps[-1].loss, rel=0.05)
+    ratio = np.abs(a.audio.samples).max() / np.abs(b.audio.samples).max()
+    assert ratio == pytest.approx(50, rel=0.1)
+
+
+def test_hard_panned_stays_hard_panned_and_the_centre_stays_centred() -> None:
+    mono = _pulses().samples
+    left = transfer(Audio(np.vstack([mono, 0 * mono]), RATE), _hiss(), QUICK).audio.samples
+    assert not bool(left[1].any()) or float(np.abs(left[1]).max()) < 1e-6 * float(np.abs(left[0]).max())
+    centre = transfer(Audio(np.vstack([mono, mono]), RATE), _hiss(), QUICK).audio.samples
+    assert float(np.abs(centre[0] - centre[1]).max()) < 1e-4 * float(np.abs(centre).max())
+
+
+def test_strength_0_gives_back_the_content() -> None:
+    content = _pulses(channels=2)
+    result = transfer(content, _hiss(), Settings(strength=0))
+    assert np.array_equal(result.audio.samples, content.samples)
+    assert (result.steps, result.best, result.stopped) == ((), None, "untouched")
+
+
+def test_content_weight_is_taken_as_it_is() -> None:
+    result = transfer(_pulses(), _hiss(), Settings(filters=16, n_iter=3, content_weight=0.125))
+    assert result.content_weight == 0.125
+    for step in result.steps:
+        assert step.loss == pytest.approx(0.125 * step.content + step.style, rel=1e-5)
+
+
+@pytest.mark.parametrize("init", ["content", "noise", "style"])
+def test_starting_points(init: str) -> None:
+    first = transfer(_pulses(), _hiss(), Settings(filters=64, n_iter=20, init=init)).steps  # type: ignore[arg-type]
+    if init == "content":
+        assert first[0].content == pytest.approx(0, abs=1e-3)
+    if init == "style":
+        assert first[0].style < 0.2
+    if init == "noise":
+        assert first[0].content > 0.1
+        assert first[0].style > 0.1
+    assert min(s.loss for s in first) < first[0].loss
+
+
+def test_adam_works_too() -> None:
+    steps = transfer(_pulses(), _hiss(), Settings(filters=64, optimizer="adam", n_iter=40, tolerance=0)).steps
+    assert len(steps) == 40
+    assert steps[-1].loss < 0.7 * steps[0].loss
+
+
+def test_same_seed_same_samples_other_seed_others() -> None:
+    a, b = (
+        transfer(_pulses(), _hiss(), Settings(filters=32, n_iter=5, seed=7)).audio.samples for _ in range(2)
+    )
+    c = transfer(_pulses(), _hiss(), Settings(filters=32, n_iter=5, seed=8)).audio.samples
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_spectral_convergence_is_that_of_the_clip() -> None:
+    result = transfer(_pulses(), _hiss(), QUICK)
+    assert -60 < result.spectral_convergence < -6
+
+
+def test_paths_arrays_and_audio_are_all_clips(tmp_path: Path) -> None:
+    content, style = _pulses(0.5), _hiss(0.5)
+    retimbre.write(tmp_path / "content.wav", content)
+    settings = Settings(filters=16, n_iter=2)
+    by_path = transfer(tmp_path / "content.wav", (style.samples[0], RATE), settings)
+    by_text = transfer(str(tmp_path / "content.wav"), style, settings)
+    assert np.array_equal(by_path.audio.samples, by_text.audio.samples)
+    by_path.save(tmp_path / "out.flac")
+    assert retimbre.read(tmp_path / "out.flac").n_samples == content.n_samples
+    tensor = transfer((torch.from_numpy(content.samples), RATE), style, settings)
+    assert tensor.audio.n_samples == content.n_samples
+
+
+def test_what_cannot_be_a_clip_is_named() -> None:
+    style = _hiss(0.5)
+    for bad, message in (
+        (3, "the content is int"),
+        ((np.zeros((44100, 2)), 44100), r"the content cannot be used: samples have shape \(44100, 2\)"),
+        (([0.1, math.nan], RATE), "the content cannot be used: the clip holds NaN"),
+        ((np.zeros(RATE), RATE), "the content is silent"),
+        ((np.ones(100), RATE), "the content lasts 0.005 s: expected at least one window, 0.093 s"),
+        ((np.ones(5000), 100), "the content cannot be used: the sample rate is 100 Hz"),
+    ):
+        with pytest.raises(InputError, match=message):
+            transfer(bad, style)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="the style is silent"):
+        transfer(style, Audio(np.zeros(RATE, np.float32), RATE))
+    assert as_audio(style, "style") is style
+
+
+def test_an_interrupt_gives_the_best_so_far() -> None:
+    def interrupt(step: Step) -> None:
+        if step.evaluation == 6:
+            raise KeyboardInterrupt
+
+    result = transfer(_pulses(), _hiss(), QUICK, on_step=interrupt)
+    assert result.stopped == "interrupted"
+    assert len(result.steps) == 6
+    assert result.audio.n_samples == _pulses().n_samples
+
+
+def test_divergence_is_an_error_that_holds_the_last_good_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    from retimbre.objective.losses import Objective, Terms
+
+    real, calls = Objective.terms, 0
+
+    def terms(self: Objective, spectrogram: torch.Tensor) -> Terms:
+        nonlocal calls
+        calls += spectrogram.requires_grad
+        content, style = real(self, spectrogram)
+        return Terms(content, style * float("nan") if calls == 5 else style)
+
+    monkeypatch.setattr(Objective, "terms", terms)
+    with pytest.raises(DivergedError, match="at evaluation 5: the best before it") as caught:
+        transfer(_pulses(), _hiss(), QUICK)
+    assert caught.value.result is not None
+    assert len(caught.value.result.steps) == 4
+    assert caught.value.result.audio.n_samples == _pulses().n_samples
+
+
+def test_device_cuda_without_one_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(InputError, match="no CUDA device"):
+        transfer(_pulses(0.5), _hiss(0.5), Settings(device="cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_gives_the_same_result() -> None:
+    a = transfer(_pulses(), _hiss(), Settings(filters=64, n_iter=5, device="cpu"))
+    b = transfer(_pulses(), _hiss(), Settings(filters=64, n_iter=5, device="cuda"))
+    assert b.steps[-1].loss == pytest.approx(a.steps[-1].loss, rel=1e-3)
+
+
+def test_the_joint_spectrogram_of_a_result_is_near_the_one_asked_for_in_every_channel() -> None:
+    mono = _pulses().samples
+    content = Audio(np.vstack([mono, 0.5 * np.roll(mono, 400, axis=1)]), RATE)
+    result = transfer(content, _hiss(), QUICK)
+    bins = Window(2048, 512).stft(torch.from_numpy(result.audio.samples))
+    assert float(joint_magnitude(bins).mean()) > 0
+    levels = np.sqrt(np.square(result.audio.samples).mean(1))
+    assert levels[1] / levels[0] == pytest.approx(0.5, rel=0.15)
+
+
+def test_the_package_offers_what_it_announces() -> None:
+    for name in retimbre.__all__:
+        assert getattr(retimbre, name) is not None
+    assert set(dir(retimbre)) == set(retimbre.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = retimbre.nothing
