@@ -24,6 +24,9 @@ check: $(VENV)/ready-test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+pictures: $(VENV)/ready-demo
+	$(BIN)/python benchmarks/pictures.py
+
 bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/evaluation.py
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 
 from retimbre.networks import build
-from retimbre.objective.losses import Objective
+from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.settings import Settings
 
 RATE, CPU = 22_050, torch.device("cpu")
@@ -59,7 +59,7 @@ def evaluation(settings: Settings, n_bins: int, n_frames: int) -> Callable[[], N
     """Loss and gradient of the objective as a transfer runs them."""
     generator = torch.Generator().manual_seed(0)
     content, style = (torch.rand(n_bins, n_frames, generator=generator) for _ in range(2))
-    objective = Objective(build(settings, n_bins, CPU), content, style)
+    objective = Objective(NetworkTerms(build(settings, n_bins, CPU), content, Style([(style, 1.0)])))
     x = content.clone().requires_grad_()
 
     def run() -> None:

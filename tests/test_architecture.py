@@ -8,8 +8,8 @@ import retimbre
 ROOT = Path(retimbre.__file__).parent
 STOREYS = ["errors", "settings", "sound", "networks", "objective", "_transfer", "quality", "apps"]
 INSIDE = {
-    "sound": ["audio", "loudness", "spectral", "phase"],
-    "objective": ["statistics", "losses", "optimise"],
+    "sound": ["containers", "audio", "loudness", "spectral", "phase"],
+    "objective": ["statistics", "losses", "kernels", "optimise"],
     "quality": ["pictures", "report"],
     "apps": ["score", "orchestra", "demo", "cli"],
 }

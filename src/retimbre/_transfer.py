@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,25 +12,29 @@ from torch import Tensor
 
 from retimbre import networks
 from retimbre.errors import DivergedError, InputError
-from retimbre.objective.losses import Objective, repeat_to
+from retimbre.objective.kernels import KernelTerms
+from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import Settings
 from retimbre.sound import audio as sound
 from retimbre.sound.audio import Audio
 from retimbre.sound.loudness import limit, loudness, match_loudness
-from retimbre.sound.phase import griffin_lim
+from retimbre.sound.phase import griffin_lim, spectral_convergence
 from retimbre.sound.spectral import Window, compress, expand, image, joint_magnitude
 
 Clip = Audio | str | os.PathLike[str] | tuple[Any, int]
 """A path, an :class:`Audio`, or (array of shape (N,) or (C, N), rate in Hz)."""
 
+Mix = Sequence[tuple[Clip, float]]
+"""Several clips with the weight of each."""
+
 WORKING_LOUDNESS = -20.0
-"""LUFS at which both clips enter the network, so that a quiet recording weighs as much as a loud one
+"""LUFS at which the clips enter the network, so that a quiet recording weighs as much as a loud one
 (``log1p`` is not indifferent to level). Music mastered to -14 or -23 LUFS is moved by a few dB."""
 
 MAX_WORKING_RATE = 48_000
-"""Hz. Content of a higher rate is worked on at this one and brought back; what it holds above 24 kHz,
-which nobody hears, is left out."""
+"""Hz. Content of a higher rate is worked on at this one and brought back; what it holds above
+24 kHz, which nobody hears, is left out."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,12 @@ class Result:
         audio: The stylised clip: rate, channels and number of samples of the content.
         settings: The settings it was made with.
         steps: One per evaluation, in order; empty at strength 0.
-        best: The step whose spectrogram was kept; ``None`` at strength 0.
+        best: The best step of the spectrogram's stage: what was asked for. ``None`` at strength 0.
+        written: Loss recomputed from the samples, before their level was set: what was reached.
         content_weight: Weight of the content term that the strength came to (or that was set).
-        spectral_convergence: Of the spectrogram asked for and that of ``audio`` before its level was
-            set, in dB (:func:`retimbre.sound.phase.griffin_lim`); lower is better.
-        stopped: Why it ended; ``"untouched"`` at strength 0.
+        spectral_convergence: Of the spectrogram asked for and that of the samples, in dB
+            (:func:`retimbre.sound.phase.spectral_convergence`); lower is nearer.
+        stopped: Why the spectrogram's stage ended; ``"untouched"`` at strength 0.
         seconds: Time taken.
     """
 
@@ -52,6 +58,7 @@ class Result:
     settings: Settings
     steps: tuple[Step, ...]
     best: Step | None
+    written: float
     content_weight: float
     spectral_convergence: float
     stopped: StopReason
@@ -63,68 +70,65 @@ class Result:
 
 
 def transfer(
-    content: Clip, style: Clip, settings: Settings | None = None, *, on_step: OnStep | None = None
+    content: Clip, style: Clip | Mix, settings: Settings | None = None, *, on_step: OnStep | None = None
 ) -> Result:
     """Give the content's notes and rhythm the style's sound.
 
-    Both clips are brought to one rate (the content's, at most 48 kHz) and loudness; their channels
-    are seen as one joint spectrogram, which descends the network's objective and is then spread over
-    the channels by the content's own stereo image. The result has the content's loudness.
+    All clips are brought to one rate (the content's, at most 48 kHz) and loudness; their channels are
+    seen as one joint spectrogram, which descends the objective and is then spread over the channels by
+    the content's own stereo image. Griffin-Lim finds a waveform for it, and a few steps on the waveform
+    itself bring that as near to the objective as the spectrogram was. The result has the content's
+    loudness.
 
     Args:
         content: The clip whose notes and rhythm are kept.
-        style: The clip whose sound is taken; any length, rate and number of channels.
+        style: The clip whose sound is taken; any length, rate and number of channels. Or a list of
+            (clip, weight): their statistics are mixed, not their sound.
         settings: :class:`Settings`; its defaults if ``None``.
-        on_step: Called with a :class:`Step` after every evaluation. ``KeyboardInterrupt``, raised in it or
-            by Ctrl-C, ends the run with the best result so far.
+        on_step: Called with a :class:`Step` after every evaluation. ``KeyboardInterrupt``, raised in it
+            or by Ctrl-C, ends the run with the best result so far.
 
     Raises:
-        InputError: a clip that is silent or shorter than a window, or a device that is not there.
+        InputError: a clip that is silent or shorter than a window, weights that cannot be used, or a
+            device that is not there.
         AudioReadError: a path that cannot be read.
         DivergedError: the loss stopped being a number; its ``result`` is the best before that.
 
     >>> rng = np.random.default_rng(0)
     >>> content = (np.sin(np.arange(11025) * 0.1), 22050)
     >>> style = (rng.standard_normal((2, 8000)), 16000)
-    >>> result = transfer(content, style, Settings(filters=16, n_iter=3))
+    >>> result = transfer(content, style, Settings(n_iter=3))
     >>> result.audio.n_channels, result.audio.n_samples, result.audio.sample_rate
     (1, 11025, 22050)
     """
     began = time.perf_counter()
     settings = settings or Settings()
-    content, style = as_audio(content, "content"), as_audio(style, "style")
+    content = as_audio(content, "content")
+    styles = as_mix(style)
     device = _device(settings)
     rate = min(content.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, device)
-    bins, style_bins = (
-        _analyse(clip, name, rate, window) for clip, name in ((content, "content"), (style, "style"))
-    )
+    bins = _analyse(content, "content", rate, window)
+    mix = Style([(_spectrogram(_analyse(clip, "style", rate, window)), share) for clip, share in styles])
     if settings.content_weight is None and settings.strength == 0:
-        audio = Audio(limit(content.samples, content.sample_rate, ceiling=1.0), content.sample_rate)
-        elapsed = time.perf_counter() - began
-        return Result(audio, settings, (), None, float("inf"), -float("inf"), "untouched", elapsed)
+        return _untouched(content, settings, began)
 
-    network = networks.build(settings, window.n_bins, device)
-    spectrogram, style_spectrogram = (compress(joint_magnitude(b)) for b in (bins, style_bins))
-    objective = Objective(network, spectrogram, style_spectrogram)
-    if settings.content_weight is None:
-        objective.balance(settings.strength)
-    else:
-        objective.content_weight = settings.content_weight
-    run = optimise(objective, _start(spectrogram, style_spectrogram, settings), settings, on_step=on_step)
-
-    samples, convergence = griffin_lim(
-        expand(run.spectrogram),
-        image(bins),
-        window,
-        round(content.n_samples * rate / content.sample_rate),
-        n_iter=settings.n_iter_phase,
+    spectrogram = _spectrogram(bins)
+    objective = _objective(spectrogram, mix, settings)
+    start = _start(spectrogram, mix, settings)
+    loudest = [s.amax(dim=1, keepdim=True) for s in (spectrogram, *(clip for clip, _ in mix.clips))]
+    top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
+    run = optimise(objective, start, settings, top=top, on_step=on_step)
+    n_samples = round(content.n_samples * rate / content.sample_rate)
+    samples, steps, written, convergence = _to_waveform(
+        run, bins, n_samples, objective, window, settings, on_step
     )
     result = Result(
         audio=_finish(Audio(samples.cpu().numpy(), rate), content),
         settings=settings,
-        steps=tuple(run.steps),
+        steps=(*run.steps, *steps),
         best=run.best,
+        written=written,
         content_weight=objective.content_weight,
         spectral_convergence=convergence,
         stopped=run.stopped,
@@ -154,6 +158,21 @@ def as_audio(clip: Clip, name: str) -> Audio:
     return clip
 
 
+def as_mix(style: Clip | Mix) -> list[tuple[Audio, float]]:
+    """Read one style or several, and turn weights into shares that sum to one.
+
+    A style of weight 0 has no part in the result and is not read.
+    """
+    if not isinstance(style, list):
+        return [(as_audio(style, "style"), 1.0)]  # type: ignore[arg-type]
+    weights = [weight for _, weight in style]
+    if not weights or not all(0 <= w < np.inf for w in weights) or sum(weights) == 0:
+        raise InputError(
+            f"the weights of the styles are {weights}: expected numbers of at least 0, not all 0"
+        )
+    return [(as_audio(clip, "style"), w / sum(weights)) for clip, w in style if w > 0]
+
+
 def _device(settings: Settings) -> torch.device:
     there = torch.cuda.is_available()
     if settings.device == "cuda" and not there:
@@ -173,14 +192,67 @@ def _analyse(clip: Audio, name: str, rate: int, window: Window) -> Tensor:
     return window.stft(torch.from_numpy(clip.samples * np.float32(gain)).to(window.device))
 
 
-def _start(content: Tensor, style: Tensor, settings: Settings) -> Tensor:
+def _spectrogram(bins: Tensor) -> Tensor:
+    return compress(joint_magnitude(bins))
+
+
+def _objective(content: Tensor, style: Style, settings: Settings) -> Objective:
+    if settings.network == "kernel":
+        objective = Objective(KernelTerms(content, style, layers=settings.layers, taps=settings.taps))
+    else:
+        network = networks.build(settings, len(content), content.device)
+        objective = Objective(NetworkTerms(network, content, style))
+    if settings.content_weight is None:
+        objective.balance(settings.strength, content, style)
+    else:
+        objective.content_weight = settings.content_weight
+    return objective
+
+
+def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
     if settings.init == "content":
         return content
     if settings.init == "style":
-        return repeat_to(style, content.shape[1])
+        return style.frames(content.shape[1])
     generator = torch.Generator().manual_seed(settings.seed)
     noise = torch.rand(content.shape, generator=generator)
     return noise.to(content.device) * 2 * content.mean()
+
+
+def _to_waveform(
+    run: Run,
+    bins: Tensor,
+    n_samples: int,
+    objective: Objective,
+    window: Window,
+    settings: Settings,
+    on_step: OnStep | None,
+) -> tuple[Tensor, list[Step], float, float]:
+    """Samples (C, N) for the spectrogram of a run; the steps it took, the loss reached, the convergence."""
+
+    def spectrogram_of(samples: Tensor) -> Tensor:
+        return _spectrogram(window.stft(samples))
+
+    asked = expand(run.point)
+    samples, _ = griffin_lim(asked, image(bins), window, n_samples, n_iter=settings.n_iter_phase)
+    steps: list[Step] = []
+    if settings.n_iter_waveform and run.stopped not in ("interrupted", "diverged"):
+        finish = optimise(
+            objective,
+            samples,
+            settings,
+            stage="waveform",
+            spectrogram_of=spectrogram_of,
+            earlier=run.steps,
+            on_step=on_step,
+        )
+        samples, steps = finish.point, finish.steps
+        if finish.stopped == "interrupted":
+            run.stopped = "interrupted"
+    with torch.no_grad():
+        reached = spectrogram_of(samples)
+        written = float(objective.total(objective.terms(reached)))
+    return samples, steps, written, spectral_convergence(expand(reached), asked)
 
 
 def _finish(clip: Audio, content: Audio) -> Audio:
@@ -190,6 +262,21 @@ def _finish(clip: Audio, content: Audio) -> Audio:
         return Audio(samples, content.sample_rate)
     target = loudness(content.samples, content.sample_rate)
     return Audio(match_loudness(samples, content.sample_rate, target), content.sample_rate)
+
+
+def _untouched(content: Audio, settings: Settings, began: float) -> Result:
+    audio = Audio(limit(content.samples, content.sample_rate, ceiling=1.0), content.sample_rate)
+    return Result(
+        audio=audio,
+        settings=settings,
+        steps=(),
+        best=None,
+        written=0.0,
+        content_weight=float("inf"),
+        spectral_convergence=-float("inf"),
+        stopped="untouched",
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _diverged(run: Run, result: Result) -> DivergedError:

@@ -92,7 +92,7 @@ def _patches(frames: Tensor, taps: int) -> Tensor:
 
 
 def build(settings: Settings, n_bins: int, device: torch.device) -> Network:
-    """Make the network that the settings name, for spectrograms of ``n_bins`` bins."""
+    """Make the shallow network of the settings, for spectrograms of ``n_bins`` bins."""
     # The weights come from the CPU's generator, so that every device sees the same network.
     generator = torch.Generator().manual_seed(settings.seed)
     return Shallow(

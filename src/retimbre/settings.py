@@ -52,9 +52,13 @@ class Settings:
     content_weight: float | None = _option(
         None, "weight of the content term itself, instead of a strength", low=0, high=1e9
     )
-    network: Literal["shallow"] = _option("shallow", "the feature network")
-    layers: int = _option(2, "convolutions of the shallow network", low=1, high=8)
-    filters: int = _option(2048, "random filters per layer; fewer are faster and rougher", low=1, high=65_536)
+    network: Literal["kernel", "shallow"] = _option(
+        "kernel", "the feature network: shallow, or its limit for many filters in closed form"
+    )
+    layers: int = _option(2, "convolutions of the network", low=1, high=8)
+    filters: int = _option(
+        2048, "random filters per layer of the network shallow; fewer are faster", low=1, high=65_536
+    )
     taps: int = _option(11, "length of a filter", unit="frames", low=1, high=255)
     n_fft: int = _option(
         2048,
@@ -77,6 +81,7 @@ class Settings:
         1e-2, "stop when ten evaluations lower the loss by less than this share", low=0, high=1
     )
     n_iter_phase: int = _option(32, "iterations of Griffin-Lim", low=0, high=100_000)
+    n_iter_waveform: int = _option(20, "iterations on the waveform itself, at the end", low=0, high=100_000)
     seed: int = _option(0, "seed of everything random", low=0, high=2**63 - 1)
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
 
@@ -112,4 +117,4 @@ def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> s
     if number and low <= value <= high:
         return ""
     noun = "a number" if hint is float else "a whole number"
-    return f"{noun} from {low:.10g} to {high:.10g}" if high < 1e9 else f"{noun} of at least {low:g}"
+    return f"{noun} from {low:.19g} to {high:.19g}"

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from retimbre.errors import InputError
 from retimbre.networks import Shallow
-from retimbre.objective.losses import ContentLoss, Objective, StyleLoss, repeat_to
+from retimbre.objective.losses import ContentLoss, NetworkTerms, Objective, Style, StyleLoss
 from retimbre.objective.statistics import gram, gram_product
 
 
@@ -100,8 +100,7 @@ def _naive_terms(net: Shallow, x: Tensor, content: Tensor, style: Tensor) -> tup
 def test_objective_matches_the_naive_reference_in_loss_and_gradient(filters: int) -> None:
     net = Shallow(65, layers=2, filters=filters, taps=11, generator=torch.Generator().manual_seed(1)).double()
     content, style = _features(65, 40), _features(65, 55, seed=1)
-    objective = Objective(net, content, style)
-    objective.content_weight = 0.3
+    objective = Objective(NetworkTerms(net, content, Style([(style, 1.0)])), 0.3)
     x = _features(65, 40, seed=2).requires_grad_()
     ours = objective.total(objective.terms(x))
     of_content, of_style = _naive_terms(net, x, content, style)
@@ -113,14 +112,14 @@ def test_objective_matches_the_naive_reference_in_loss_and_gradient(filters: int
 
 def test_objective_gradient_matches_finite_differences() -> None:
     net = Shallow(7, layers=2, filters=40, taps=3, generator=torch.Generator().manual_seed(0)).double()
-    objective = Objective(net, _features(7, 6), _features(7, 8, seed=1))
+    objective = Objective(NetworkTerms(net, _features(7, 6), Style([(_features(7, 8, seed=1), 1.0)])))
     x = _features(7, 6, seed=2).requires_grad_()
     assert torch.autograd.gradcheck(lambda v: objective.total(objective.terms(v)), (x,))
 
 
 def test_objective_is_finite_at_silence() -> None:
     net = Shallow(7, layers=2, filters=40, taps=3, generator=torch.Generator().manual_seed(0)).double()
-    objective = Objective(net, _features(7, 6), _features(7, 8, seed=1))
+    objective = Objective(NetworkTerms(net, _features(7, 6), Style([(_features(7, 8, seed=1), 1.0)])))
     x = torch.zeros(7, 6, dtype=torch.float64, requires_grad=True)
     terms = objective.terms(x)
     (g,) = torch.autograd.grad(objective.total(terms), x)
@@ -132,18 +131,27 @@ def test_objective_is_finite_at_silence() -> None:
 def test_balance_weighs_the_terms_by_their_own_scale() -> None:
     net = Shallow(17, layers=2, filters=64, taps=3, generator=torch.Generator().manual_seed(0)).double()
     content, style = _features(17, 30), 3 * _features(17, 12, seed=1)
-    objective = Objective(net, content, style)
+    mix = Style([(style, 1.0)])
+    objective = Objective(NetworkTerms(net, content, mix))
     gain = objective.terms(content).style
-    loss = objective.terms(repeat_to(style, 30)).content
+    loss = objective.terms(mix.frames(30)).content
     for strength in (0.25, 0.5, 0.75):
-        objective.balance(strength)
+        objective.balance(strength, content, mix)
         odds = (1 - strength) / strength
         assert objective.content_weight == pytest.approx(float(gain / loss) * odds)
-    objective.balance(1)
+    objective.balance(1, content, mix)
     assert objective.content_weight == 0
 
 
-def test_repeat_to_cuts_and_repeats() -> None:
-    x = torch.arange(6.0).reshape(2, 3)
-    assert repeat_to(x, 2).tolist() == [[0, 1], [3, 4]]
-    assert repeat_to(x, 7)[0].tolist() == [0, 1, 2, 0, 1, 2, 0]
+def test_frames_of_a_style_are_cut_and_repeated() -> None:
+    mix = Style([(torch.arange(6.0).reshape(2, 3), 0.5), (torch.full((2, 1), 9.0), 0.5)])
+    assert mix.frames(2).tolist() == [[0, 1], [3, 4]]
+    assert mix.frames(7)[0].tolist() == [0, 1, 2, 9, 0, 1, 2]
+
+
+def test_shares_mix_the_gram_matrices_whatever_the_lengths() -> None:
+    a, b, x = _features(5, 8), _features(5, 30, seed=1), _features(5, 12, seed=2)
+    weights = torch.cat([torch.full((8,), 0.7 / 8), torch.full((30,), 0.3 / 30)]).double()
+    mixed = 0.7 * gram(a) + 0.3 * gram(b)
+    expected = (gram(x) - mixed).square().sum() / mixed.square().sum()
+    torch.testing.assert_close(StyleLoss(torch.cat([a, b], dim=1), weights)(x), expected)

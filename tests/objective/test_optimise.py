@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from retimbre.networks import Shallow
-from retimbre.objective.losses import Objective, Terms
+from retimbre.objective.losses import NetworkTerms, Objective, Style, Terms
 from retimbre.objective.optimise import Step, optimise
 from retimbre.settings import Settings
 
@@ -19,8 +19,9 @@ def _objective(strength: float = 0.5) -> tuple[Objective, Tensor]:
     generator = torch.Generator().manual_seed(0)
     net = Shallow(33, layers=2, filters=64, taps=5, generator=generator)
     content, style = torch.rand(33, 40, generator=generator), torch.rand(33, 50, generator=generator) ** 4
-    objective = Objective(net, content, style)
-    objective.balance(strength)
+    mix = Style([(style, 1.0)])
+    objective = Objective(NetworkTerms(net, content, mix))
+    objective.balance(strength, content, mix)
     return objective, content
 
 
@@ -46,7 +47,7 @@ def test_finds_the_minimum_of_a_bowl(optimizer: str) -> None:
     bowl = _Bowl()
     settings = Settings(optimizer=optimizer, n_iter=300, tolerance=0)  # type: ignore[arg-type]
     run = optimise(bowl, torch.ones(3, 4), settings)  # type: ignore[arg-type]
-    torch.testing.assert_close(run.spectrogram, bowl.target, rtol=0, atol=1e-2)
+    torch.testing.assert_close(run.point, bowl.target, rtol=0, atol=1e-2)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -69,15 +70,15 @@ def test_the_spectrogram_is_that_of_the_best_step_and_not_negative() -> None:
     objective, content = _objective()
     run = optimise(objective, content, SETTINGS)
     assert run.best is not None
-    assert float(run.spectrogram.min()) >= 0
-    again = float(objective.total(objective.terms(run.spectrogram)))
+    assert float(run.point.min()) >= 0
+    again = float(objective.total(objective.terms(run.point)))
     assert again == pytest.approx(run.best.loss, rel=1e-4)
 
 
 def test_bins_that_start_silent_can_sound() -> None:
     objective, content = _objective(strength=1)
     run = optimise(objective, torch.zeros_like(content), SETTINGS)
-    assert float(run.spectrogram.mean()) > 0.01
+    assert float(run.point.mean()) > 0.01
 
 
 def test_the_start_is_left_alone() -> None:
@@ -115,10 +116,10 @@ def test_content_equal_to_style_is_done_at_once() -> None:
     generator = torch.Generator().manual_seed(0)
     content = torch.rand(9, 12, generator=generator) + 0.1
     net = Shallow(9, layers=1, filters=4, taps=3, generator=generator)
-    objective = Objective(net, content, content)
+    objective = Objective(NetworkTerms(net, content, Style([(content, 1.0)])))
     run = optimise(objective, content, SETTINGS)
     assert run.steps[0].loss == pytest.approx(0, abs=1e-5)
-    torch.testing.assert_close(run.spectrogram, content, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(run.point, content, rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize("nan_at", [1, 3])
@@ -127,7 +128,7 @@ def test_divergence_keeps_the_best_before_it(nan_at: int) -> None:
     assert run.stopped == "diverged"
     assert len(run.steps) == nan_at - 1
     assert (run.best is None) == (nan_at == 1)
-    assert bool(run.spectrogram.isfinite().all())
+    assert bool(run.point.isfinite().all())
 
 
 def test_an_interrupt_keeps_the_best() -> None:

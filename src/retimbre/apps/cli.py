@@ -16,7 +16,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -62,7 +62,7 @@ def _flag(field: "dataclasses.Field[Any]") -> inspect.Parameter:
         allowed, hint = ", ".join(typing.get_args(hint)), str
     else:
         low, high = field.metadata["low"], field.metadata["high"]
-        allowed = f"{low:g} to {high:.10g}" if high < 1e9 else f"at least {low:g}"
+        allowed = f"{low:g} to {high:.10g}" if high < 1e9 else f"{low:g} and up"
     if isinstance(hint, types.UnionType):
         hint = typing.Optional[typing.get_args(hint)[0]]  # noqa: UP045 - typer asks for this form
     unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
@@ -187,6 +187,10 @@ def demo(
 _INTERRUPTED = 128 + signal.SIGINT
 
 
+class _AtOnceError(BaseException):
+    """The second Ctrl-C. Nothing between the handler and ``main`` catches it, as the first one is."""
+
+
 def main() -> NoReturn:
     """Run the command ``retimbre``: 0 done, 2 an error in one line on stderr, 130 interrupted."""
     try:
@@ -195,7 +199,7 @@ def main() -> NoReturn:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         _say(" ".join(f"error: {message}".split()))
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
+    except _AtOnceError:
         _say("interrupted: nothing was written")
         code = _INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
@@ -213,7 +217,7 @@ def _interrupts() -> "Iterator[OnStep]":
     def handler(signum: int, frame: object) -> None:
         nonlocal asked
         if asked:
-            raise KeyboardInterrupt
+            raise _AtOnceError
         asked = True
         os.write(2, b"\nretimbre: finishing with the best result so far; again to stop at once\n")
 
@@ -274,17 +278,23 @@ def _tracing(path: Path | None) -> "Iterator[OnStep]":
     file: typing.TextIO | None = None
 
     def record(step: "Step") -> None:
-        nonlocal file
+        nonlocal file, path
         if path is None:
             return
-        file = file or path.open("w", buffering=1, encoding="utf-8")
-        file.write(json.dumps(dataclasses.asdict(step)) + "\n")
+        try:
+            file = file or path.open("w", encoding="utf-8")
+            file.write(json.dumps(dataclasses.asdict(step)) + "\n")
+            file.flush()
+        except OSError as error:  # the run is worth more than its trace
+            _say(f"{path} cannot be written ({error.strerror}): going on without a trace")
+            path = None
 
     try:
         yield record
     finally:
         if file is not None:
-            file.close()
+            with suppress(OSError):
+                file.close()
 
 
 def _summary(result: "Result", content: Path, style: Path, output: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 used with any network. Both are relative to their target: 0 where it is met, 1 for silence.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -57,6 +59,7 @@ class StyleLoss(nn.Module):
 
     Args:
         target: Features of the style, (C, T'), not all zero.
+        weights: Share of each frame in the target's mean, (T',); ``1 / T'`` each if ``None``.
 
     Raises:
         InputError: the target is zero everywhere.
@@ -71,11 +74,15 @@ class StyleLoss(nn.Module):
     _norm: Tensor
     _gram: Tensor | None
 
-    def __init__(self, target: Tensor) -> None:
+    def __init__(self, target: Tensor, weights: Tensor | None = None) -> None:
         super().__init__()
         _check_target(target)
-        self.register_buffer("target", target.detach())
-        self.register_buffer("_norm", gram_product(self.target, self.target))
+        target = target.detach()
+        if weights is not None:
+            # A frame of weight w counts like a frame of weight 1 / T' that is sqrt(w T') as large.
+            target = target * (weights * target.shape[1]).sqrt()
+        self.register_buffer("target", target)
+        self.register_buffer("_norm", gram_product(target, target))
         self.register_buffer("_gram", None)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -111,60 +118,57 @@ class Terms(NamedTuple):
     style: Tensor
 
 
-class Objective:
-    """Content and style terms of a compressed spectrogram, as a network hears them.
+@dataclass(frozen=True)
+class Style:
+    """What a style is known by: one or more clips, whose statistics are mixed.
 
-    Each term is the weighted mean of its layers' losses. The total that a transfer minimises is
-    ``content_weight * content + style``.
+    Args:
+        clips: Compressed spectrograms (F, T') and the share of each in the mean; shares sum to one.
+    """
+
+    clips: list[tuple[Tensor, float]]
+
+    def frames(self, n_frames: int) -> Tensor:
+        """Cut the clips, one after the other, or repeat them from the start, to ``n_frames`` frames."""
+        joined = torch.cat([frames for frames, _ in self.clips], dim=1)
+        times = -(-n_frames // joined.shape[1])
+        return joined.repeat(1, times)[:, :n_frames]
+
+
+class NetworkTerms:
+    """Content and style terms of a compressed spectrogram, as a finite network hears them.
+
+    Each term is the weighted mean of its layers' losses.
 
     Args:
         network: Says which layers count, and how much.
         content: Compressed spectrogram of the content, (F, T).
-        style: Compressed spectrogram of the style, (F, T').
-
-    Attributes:
-        content_weight: Weight of the content term; set it, or :meth:`balance` it.
+        style: Frames of the style and their shares.
     """
 
-    def __init__(self, network: Network, content: Tensor, style: Tensor) -> None:
+    def __init__(self, network: Network, content: Tensor, style: Style) -> None:
         self._network = network
-        self._content_input, self._style_input = content, style
         with torch.no_grad():
-            content_features, style_features = network(content), network(style)
+            features = network(content)
+            heard = [network(frames) for frames, _ in style.clips]
         self._content = {
-            name: (weight, ContentLoss(content_features[name]))
-            for name, weight in network.content_layers.items()
+            name: (weight, ContentLoss(features[name])) for name, weight in network.content_layers.items()
         }
+        weights = torch.cat(
+            [frames.new_full((frames.shape[1],), share / frames.shape[1]) for frames, share in style.clips]
+        )
         self._style = {
-            name: (weight, StyleLoss(style_features[name])) for name, weight in network.style_layers.items()
+            name: (weight, StyleLoss(torch.cat([h[name] for h in heard], dim=1), weights))
+            for name, weight in network.style_layers.items()
         }
-        self.content_weight = 1.0
 
-    def terms(self, spectrogram: Tensor) -> Terms:
-        """Content and style terms of a compressed spectrogram (F, T)."""
+    def __call__(self, spectrogram: Tensor) -> Terms:
+        """Terms of a compressed spectrogram (F, T)."""
         features = self._network(spectrogram)
         return Terms(
             _mean([(w, loss(features[name])) for name, (w, loss) in self._content.items()]),
             _mean([(w, loss(features[name])) for name, (w, loss) in self._style.items()]),
         )
-
-    def total(self, terms: Terms) -> Tensor:
-        """What is minimised."""
-        return self.content_weight * terms.content + terms.style
-
-    @torch.no_grad()
-    def balance(self, strength: float) -> None:
-        """Set the content weight from a strength in [0, 1] and the terms' own scale on these clips.
-
-        How much there is to gain in style is the style term of the content itself. How much there
-        is to lose in content is the content term of the style's own frames (repeated or cut to
-        the content's length). In units of these two, the weights are ``strength`` and ``1 - strength``.
-        """
-        n_frames = self._content_input.shape[1]
-        gain = self.terms(self._content_input).style
-        loss = self.terms(repeat_to(self._style_input, n_frames)).content
-        ratio = float(gain / loss) if loss > 0 else 1.0
-        self.content_weight = ratio * (1 - strength) / strength if strength > 0 else float("inf")
 
 
 def _mean(weighted: list[tuple[float, Tensor]]) -> Tensor:
@@ -172,7 +176,31 @@ def _mean(weighted: list[tuple[float, Tensor]]) -> Tensor:
     return torch.stack([weight / total * value for weight, value in weighted]).sum()
 
 
-def repeat_to(spectrogram: Tensor, n_frames: int) -> Tensor:
-    """Cut a spectrogram (F, T), or repeat it from its start, to ``n_frames`` frames."""
-    times = -(-n_frames // spectrogram.shape[1])
-    return spectrogram.repeat(1, times)[:, :n_frames]
+class Objective:
+    """``content_weight * content + style``: what a transfer minimises.
+
+    Args:
+        terms: Gives both terms of a compressed spectrogram (F, T).
+        content_weight: Weight of the content term; :meth:`balance` sets it from a strength.
+    """
+
+    def __init__(self, terms: Callable[[Tensor], Terms], content_weight: float = 1.0) -> None:
+        self.terms = terms
+        self.content_weight = content_weight
+
+    def total(self, terms: Terms) -> Tensor:
+        """Give the sum."""
+        return self.content_weight * terms.content + terms.style
+
+    @torch.no_grad()
+    def balance(self, strength: float, content: Tensor, style: Style) -> None:
+        """Set the content weight from a strength in (0, 1] and the terms' own scale on these clips.
+
+        How much there is to gain in style is the style term of the content itself. How much there
+        is to lose in content is the content term of the style's own frames. In units of these two, the
+        weights are ``strength`` and ``1 - strength``.
+        """
+        gain = self.terms(content).style
+        loss = self.terms(style.frames(content.shape[1])).content
+        ratio = float(gain / loss) if loss > 0 else 1.0
+        self.content_weight = ratio * (1 - strength) / strength

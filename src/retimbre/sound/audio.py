@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
+from retimbre.sound import containers
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 """Sample rates that are read and written, in Hz."""
@@ -66,9 +67,10 @@ class Audio:
             raise InputError("the clip has no samples")
         if not np.isfinite(samples).all():
             raise InputError("the clip holds NaN or infinite samples")
-        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
+        rate = self.sample_rate
+        if not isinstance(rate, int | float | np.number) or not MIN_RATE <= rate <= MAX_RATE or rate % 1:
             raise InputError(
-                f"the sample rate is {self.sample_rate} Hz: expected {MIN_RATE} to {MAX_RATE} Hz"
+                f"the sample rate is {rate} Hz: expected {MIN_RATE} to {MAX_RATE} Hz, a whole number"
             )
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "sample_rate", int(self.sample_rate))
@@ -122,62 +124,57 @@ def read(path: str | os.PathLike[str]) -> Audio:
         DependencyError: an MPEG-4 file, and PyAV is not installed.
     """
     path = Path(path)
-    if path.is_dir():
-        raise AudioReadError(f"{path} is a folder: expected a file of sound")
     try:
         with path.open("rb") as file:
             head = file.read(1 << 14)
     except FileNotFoundError as error:
         raise AudioReadError(f"{path} does not exist: expected a file of sound") from error
+    except IsADirectoryError as error:
+        raise AudioReadError(f"{path} is a folder: expected a file of sound") from error
     except OSError as error:
         raise AudioReadError(f"{path} cannot be read: {error.strerror}") from error
     if not head:
         raise AudioReadError(f"{path} is empty: expected a file of sound")
-    mpeg4 = head[4:8] == b"ftyp"
-    samples, sample_rate = _read_with_av(path) if mpeg4 else _read_with_libsndfile(path, head)
+    samples, sample_rate = (_read_with_av if head[4:8] == b"ftyp" else _read_with_libsndfile)(path)
     try:
         return Audio(samples, sample_rate)
     except InputError as error:
         raise AudioReadError(f"{path} cannot be used: {error}") from error
 
 
-def _read_with_libsndfile(path: Path, head: bytes) -> tuple[npt.NDArray[np.float32], int]:
+def _read_with_libsndfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     import soundfile
 
-    truncated = f"{path} is truncated: {{}}; export or download it again"
-    declared = _mp3_bytes(head)
-    # The Xing header counts the bytes of the stream; encoders differ by a frame or so.
-    if declared and path.stat().st_size < 0.99 * declared:
-        raise AudioReadError(truncated.format(f"its header announces {declared} bytes"))
-    try:
-        with soundfile.SoundFile(path) as file:
-            announced, info = file.frames, file.extra_info
-            samples = file.read(dtype="float32", always_2d=True).T
-            sample_rate = file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        reason = str(getattr(error, "error_string", error)).removeprefix("Error : ")
-        raise AudioReadError(
-            f"{path} cannot be read as sound ({reason.rstrip('.')}): expected WAV, FLAC, Ogg, MP3 or M4A"
-        ) from error
-    if samples.shape[1] < announced:
-        raise AudioReadError(truncated.format(f"{samples.shape[1]} of {announced} samples are there"))
-    # libsndfile reads what there is of a short WAV and notes the header's claim in its log. Programs
-    # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
-    claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
-    if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
-        raise AudioReadError(truncated.format(f"{claim[2]} of {claim[1]} bytes of samples are there"))
+    xing = containers.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
+    missing = containers.shorter_than(path, xing)
+    if not missing:
+        try:
+            with soundfile.SoundFile(path) as file:
+                announced, info, sample_rate = file.frames, file.extra_info, file.samplerate
+                format_ = file.format
+                samples = file.read(dtype="float32", always_2d=True).T
+        except (ValueError, MemoryError) as error:  # more than fits an array: a damaged or missing length
+            raise AudioReadError(
+                f"{path} has no usable length ({announced} samples): convert it, for instance to WAV"
+            ) from error
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
+            raise AudioReadError(
+                f"{path} cannot be read as sound ({reason}): expected WAV, FLAC, Ogg, MP3 or M4A"
+            ) from error
+        n_samples = samples.shape[1]
+        # The length of an MP3 without a header is an estimate; that of a FLAC stream may be unknown.
+        if n_samples < announced < 1 << 62 and (xing or format_ != "MP3"):
+            missing = f"{n_samples} of {announced} samples are there"
+        # libsndfile reads what there is of a short WAV and notes the header's claim in its log. Programs
+        # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
+        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
+        if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
+            missing = f"{claim[2]} of {claim[1]} bytes of samples are there"
+        missing = missing or containers.unfinished(path)
+    if missing:
+        raise AudioReadError(f"{path} is truncated: {missing}; export or download it again")
     return samples, sample_rate
-
-
-def _mp3_bytes(head: bytes) -> int:
-    """Bytes that an MP3's Xing header announces, with what stands before it; 0 without one."""
-    if head[:3] == b"RIFF" or not (head[:3] == b"ID3" or (head[0] == 0xFF and head[1:2] > b"\xdf")):
-        return 0
-    at = max(head.find(b"Xing"), head.find(b"Info"))
-    if at < 0 or not head[at + 7] & 2:
-        return 0
-    start = at + 8 + 4 * (head[at + 7] & 1)
-    return int.from_bytes(head[start : start + 4], "big")
 
 
 def _read_with_av(path: Path) -> tuple[npt.NDArray[np.float32], int]:
@@ -209,14 +206,15 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         RetimbreError: the system refused to write (a full disk, a folder that is gone).
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise RetimbreError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def check_output(
@@ -236,10 +234,9 @@ def check_output(
 
     path = Path(path)
     container, encoding = _format(path)
-    for other in inputs:
-        if path.exists() and path.samefile(other):
-            raise InputError(f"{path} is one of the inputs: expected another name for the output")
     check_writable(path)
+    if any(path.exists() and path.samefile(other) for other in inputs):
+        raise InputError(f"{path} is one of the inputs: expected another name for the output")
     try:
         soundfile.write(
             io.BytesIO(), np.zeros((1, n_channels)), sample_rate, format=container, subtype=encoding
@@ -254,11 +251,15 @@ def check_output(
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise an InputError where no file of that name could be written."""
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: expected the name of a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
-    probe = path.with_name(f".{secrets.token_hex(8)}")
+    probe = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: expected the name of a file")
+        path.exists()  # raises where the name itself cannot be
+        if not path.parent.is_dir():
+            raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): expected another name") from error
     try:
         probe.touch()
         probe.unlink()
@@ -289,14 +290,36 @@ def write(path: str | os.PathLike[str], audio: Audio) -> None:
     options: dict[str, Any] = {"format": container, "subtype": encoding}
     if encoding in ("VORBIS", "MPEG_LAYER_III"):
         options["compression_level"] = 0.1  # near the best quality; the encoders' own default is middling
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
+        sink = _Sink(file)
+        with soundfile.SoundFile(sink, "w", audio.sample_rate, audio.n_channels, **options) as encoder:
+            for start in range(0, audio.n_samples, _BLOCK):
+                encoder.write(audio.samples[:, start : start + _BLOCK].T)
+        sink.check()
+
+
+class _Sink:
+    """A file for libsndfile, which ignores errors of its last writes: keeps the first and raises it later."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._error: OSError | None = None
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def write(self, data: bytes) -> int:
+        """Write, or note why not."""
         try:
-            file = soundfile.SoundFile(temporary, "w", audio.sample_rate, audio.n_channels, **options)
-            with file:
-                for start in range(0, audio.n_samples, _BLOCK):
-                    file.write(audio.samples[:, start : start + _BLOCK].T)
-        except soundfile.LibsndfileError as error:
-            raise RetimbreError(f"{path} cannot be written: {error}") from error
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._error = self._error or error
+        return len(data)
+
+    def check(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._error is not None:
+            raise self._error
 
 
 def _format(path: Path) -> tuple[str, str]:

@@ -5,6 +5,7 @@ A *spectrogram* here is a tensor of magnitudes (F, T); networks see its compress
 whose gradient at zero is zero (that of ``sqrt(re**2 + im**2)`` is NaN).
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,7 +112,7 @@ def joint_magnitude(bins: Tensor) -> Tensor:
     if len(magnitude) == 1:
         return magnitude[0]
     joint: Tensor = torch.linalg.vector_norm(magnitude, dim=0)  # its gradient at zero is zero
-    return joint / len(magnitude) ** 0.5
+    return joint / math.sqrt(len(magnitude))
 
 
 def image(bins: Tensor) -> Tensor:

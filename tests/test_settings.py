@@ -1,0 +1,140 @@
+import dataclasses
+import math
+import typing
+from typing import Any
+
+import pytest
+
+from retimbre.errors import InputError
+from retimbre.settings import Settings
+
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+HINTS = typing.get_type_hints(Settings)
+CHOICES = {name: typing.get_args(hint) for name, hint in HINTS.items() if typing.get_origin(hint)}
+CHOICES = {name: choices for name, choices in CHOICES.items() if isinstance(choices[0], str)}
+WHOLE = [name for name, hint in HINTS.items() if hint is int]
+REAL = [name for name in FIELDS if name not in {*CHOICES, *WHOLE}]
+
+# What else has to change so that only the one option under test is at its limit.
+ROOM: dict[str, dict[str, Any]] = {"n_fft": {"hop_length": 8}, "hop_length": {"n_fft": 65_536}}
+
+
+def make(name: str, value: Any) -> Settings:
+    return Settings(**(ROOM.get(name, {}) | {name: value}))
+
+
+def complaint(name: str, value: Any) -> str:
+    """Give the expectation that the error states, having checked the rest of its message."""
+    with pytest.raises(InputError) as caught:
+        make(name, value)
+    given, expectation = str(caught.value).split(": expected ")
+    assert given == f"{name} is {value}"
+    assert "\n" not in str(caught.value)
+    return expectation
+
+
+def test_the_groups_cover_every_field() -> None:
+    assert sorted([*CHOICES, *WHOLE, *REAL]) == sorted(FIELDS)
+    assert {"strength", "content_weight", "tolerance"} == set(REAL)
+    assert {"network", "init", "optimizer", "device"} == set(CHOICES)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_defaults_are_accepted(name: str) -> None:
+    default = FIELDS[name].default
+    assert getattr(Settings(), name) == default
+    assert make(name, default) == dataclasses.replace(Settings(), **ROOM.get(name, {}))
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_options_are_explained(name: str) -> None:
+    assert FIELDS[name].metadata["help"]
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *REAL])
+def test_the_ends_of_a_range_belong_to_it(name: str) -> None:
+    low, high = FIELDS[name].metadata["low"], FIELDS[name].metadata["high"]
+    assert low < high
+    for value in (low, high):
+        assert getattr(make(name, value), name) == value
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *REAL])
+def test_below_the_range(name: str) -> None:
+    low = FIELDS[name].metadata["low"]
+    below = low - 1 if name in WHOLE else low - 1e-3
+    assert f"{low:g}" in complaint(name, below)
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *REAL])
+def test_above_the_range(name: str) -> None:
+    high = FIELDS[name].metadata["high"]
+    above = high + 1 if name in WHOLE else high * 1.001
+    expectation = complaint(name, above)
+    # "at least 0" would be no help to someone whose number is too high.
+    assert " to " in expectation or "at most" in expectation
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *REAL])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "8", True, [8], b"8"])
+def test_what_is_no_number_in_range(name: str, value: Any) -> None:
+    assert "number" in complaint(name, value)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("value", [None, 32.0, 32.5])
+def test_whole_numbers_are_asked_for(name: str, value: Any) -> None:
+    assert "whole number" in complaint(name, value)
+
+
+def test_no_strength_is_not_a_strength_but_no_content_weight_is_the_default() -> None:
+    complaint("strength", None)
+    assert Settings(content_weight=None).content_weight is None
+
+
+def test_real_numbers_may_be_written_as_whole_ones() -> None:
+    assert Settings(strength=1, tolerance=0, content_weight=5).strength == 1
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("value", ["", "nothing of the kind", 0, None, ["content"]])
+def test_choices(name: str, value: Any) -> None:
+    assert complaint(name, value) == f"one of {', '.join(CHOICES[name])}"
+    for choice in CHOICES[name]:
+        assert getattr(make(name, choice), name) == choice
+        complaint(name, choice.upper())
+
+
+def test_a_filter_has_a_middle() -> None:
+    assert "odd" in complaint("taps", 10)
+    assert make("taps", 9).taps == 9
+
+
+def test_a_window_is_even() -> None:
+    assert "even" in complaint("n_fft", 2047)
+
+
+def test_windows_overlap_by_half_at_least() -> None:
+    assert Settings(n_fft=1024, hop_length=512).hop_length == 512
+    with pytest.raises(InputError, match="hop_length is 513: expected at most half of n_fft, 512"):
+        Settings(n_fft=1024, hop_length=513)
+
+
+def test_settings_do_not_change() -> None:
+    settings = Settings()
+    for name, field in FIELDS.items():
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(settings, name, field.default)
+
+
+def test_a_variant_is_checked_too() -> None:
+    assert dataclasses.replace(Settings(), seed=3) == Settings(seed=3)
+    with pytest.raises(InputError, match="seed is -1"):
+        dataclasses.replace(Settings(), seed=-1)
+
+
+def test_options_have_names() -> None:
+    with pytest.raises(TypeError):
+        Settings(0.5)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Settings(strenght=0.5)  # type: ignore[call-arg]
