@@ -98,9 +98,15 @@ def _top(
 @_with_settings
 def transfer(
     content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
-    style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
     output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
     settings: Settings,
+    style: Annotated[
+        Path | None, typer.Argument(help="clip whose sound is taken", show_default=False)
+    ] = None,
+    more_styles: Annotated[
+        list[str] | None,
+        typer.Option("--style", help="FILE or FILE:WEIGHT, several times: their statistics are mixed"),
+    ] = None,
     trace: Annotated[
         Path | None,
         typer.Option("--trace", help="write every evaluation to this file (JSON lines)"),
@@ -110,23 +116,25 @@ def transfer(
         bool, typer.Option("--json", help="print one JSON object about the run to stdout")
     ] = False,
 ) -> None:
-    """Transfer the style of one clip onto another.
+    """Transfer the style of one clip, or of several, onto another.
 
     The output has the content's length, sample rate, channels and loudness. Ctrl-C writes the best
     result so far; a second Ctrl-C stops at once.
     """
     from retimbre.sound import audio
 
-    clips = audio.read(content), audio.read(style)
+    mix = _weighted([] if style is None else [str(style)], more_styles or [])
+    inputs = (content, *(path for path, _ in mix))
+    clip, styles = audio.read(content), [(audio.read(path), weight) for path, weight in mix]
     audio.check_output(
         output,
-        sample_rate=clips[0].sample_rate,
-        n_channels=clips[0].n_channels,
-        inputs=(content, style),
+        sample_rate=clip.sample_rate,
+        n_channels=clip.n_channels,
+        inputs=inputs,
     )
     if trace is not None:
         audio.check_writable(trace)
-        if any(trace.resolve() == path.resolve() for path in (content, style, output)):
+        if any(trace.resolve() == path.resolve() for path in (*inputs, output)):
             raise InputError(f"{trace} is the content, the style or the output: expected a file of its own")
 
     from retimbre._transfer import transfer as run
@@ -139,7 +147,7 @@ def transfer(
             stop_if_asked(step)
 
         try:
-            result = run(*clips, settings, on_step=on_step)
+            result = run(clip, styles, settings, on_step=on_step)
         except DivergedError as error:
             if error.result is None:
                 raise
@@ -147,7 +155,7 @@ def transfer(
             raise DivergedError(f"{error}: written to {output}", result=error.result) from error
         result.save(output)
     if as_json:
-        typer.echo(json.dumps(_summary(result, content, style, output)))
+        typer.echo(json.dumps(_summary(result, content, mix, output)))
     if result.stopped == "interrupted":
         assert result.best is not None
         _say(f"interrupted: wrote the best result so far (evaluation {result.best.evaluation}) to {output}")
@@ -182,6 +190,20 @@ def demo(
 
         page = run(directory, seconds=seconds, settings=settings, on_progress=on_progress)
     typer.echo(page)
+
+
+def _weighted(first: list[str], more: list[str]) -> list[tuple[Path, float]]:
+    """Files of styles and their weights, from ``FILE`` or ``FILE:WEIGHT``; 1 where none is given."""
+    mix = [(Path(path), 1.0) for path in first]
+    for text in more:
+        path, _, weight = text.rpartition(":")
+        try:
+            mix.append((Path(path), float(weight)) if path else (Path(text), 1.0))
+        except ValueError:  # the colon belongs to the name
+            mix.append((Path(text), 1.0))
+    if not mix:
+        raise InputError("no style is given: expected STYLE after CONTENT, or --style FILE:WEIGHT")
+    return mix
 
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -297,7 +319,7 @@ def _tracing(path: Path | None) -> "Iterator[OnStep]":
                 file.close()
 
 
-def _summary(result: "Result", content: Path, style: Path, output: Path) -> dict[str, Any]:
+def _summary(result: "Result", content: Path, mix: list[tuple[Path, float]], output: Path) -> dict[str, Any]:
     """What ``--json`` prints; numbers that are not finite become null."""
     import numpy
     import torch
@@ -305,7 +327,7 @@ def _summary(result: "Result", content: Path, style: Path, output: Path) -> dict
     best = result.best
     summary = {
         "content": str(content),
-        "style": str(style),
+        "styles": {str(path): weight for path, weight in mix},
         "output": str(output),
         "settings": dataclasses.asdict(result.settings),
         "seed": result.settings.seed,
