@@ -5,21 +5,66 @@ python benchmarks/pictures.py
 
 from pathlib import Path
 
+import torch
+
 from retimbre import Settings, transfer
 from retimbre.apps.demo import PAIRS
 from retimbre.apps.orchestra import render
+from retimbre.networks import Shallow
+from retimbre.objective.kernels import KernelTerms
+from retimbre.objective.losses import NetworkTerms, Style
 from retimbre.quality.pictures import save_spectrograms
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+WIDTHS, SEEDS, TAPS = (64, 256, 1024, 4096, 16384), 4, 3
+
+
+def transfer_picture() -> None:
+    """Transfer two of the demonstration's pairs and draw what went in and what came out."""
+    for pair, name in ((PAIRS[0], "transfer"), (PAIRS[3], "strings")):
+        content, style = (render(piece, who, seconds=4.0) for who, piece in (pair.content, pair.style))
+        result = transfer(content, style, Settings(strength=0.7))
+        clips = [
+            (f"content: {pair.content[0]}", content),
+            (f"style: {pair.style[0]}", style),
+            ("output", result.audio),
+        ]
+        save_spectrograms(IMAGES / f"{name}.png", clips)
+
+
+def kernel_picture() -> None:
+    """Draw how far the terms of random networks are from the kernel's, by their number of filters."""
+    from matplotlib.figure import Figure
+
+    generator = torch.Generator().manual_seed(0)
+    content, clip, x = (torch.rand(64, 60, generator=generator) ** 2 for _ in range(3))
+    style = Style([(clip.square(), 1.0)])
+    kernel = torch.stack([*KernelTerms(content, style, layers=2, taps=TAPS)(x)])
+    errors = torch.zeros(len(WIDTHS), SEEDS, 2)
+    for i, width in enumerate(WIDTHS):
+        for seed in range(SEEDS):
+            source = torch.Generator().manual_seed(seed)
+            network = Shallow(64, layers=2, filters=width, taps=TAPS, generator=source)
+            terms = torch.stack([*NetworkTerms(network, content, style)(x)])
+            errors[i, seed] = (terms - kernel) / kernel
+    spread = errors.square().mean(dim=1).sqrt()
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for n, term in enumerate(("content term", "style term")):
+        axes.loglog(WIDTHS, spread[:, n], "o-", label=term)
+    axes.loglog(
+        WIDTHS, [float(spread[0].mean()) * (WIDTHS[0] / w) ** 0.5 for w in WIDTHS], "k:", label="1/√filters"
+    )
+    axes.set_xlabel("filters of each layer")
+    axes.set_ylabel(f"RMS relative difference, {SEEDS} seeds")
+    axes.legend(frameon=False)
+    figure.savefig(IMAGES / "kernel.png", dpi=120)
 
 
 def main() -> None:
-    """Transfer the demonstration's first pair and draw what went in and what came out."""
-    pair = PAIRS[0]
-    content, style = (render(piece, who, seconds=4.0) for who, piece in (pair.content, pair.style))
-    result = transfer(content, style, Settings(strength=0.7))
-    clips = [("content", content), ("style", style), ("output", result.audio)]
-    save_spectrograms(IMAGES / "transfer.png", clips)
+    """Make all of them."""
+    transfer_picture()
+    kernel_picture()
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ from pathlib import Path
 import retimbre
 
 ROOT = Path(retimbre.__file__).parent
-STOREYS = ["errors", "settings", "sound", "networks", "objective", "_transfer", "quality", "apps"]
+STOREYS = ["errors", "settings", "sound", "networks", "objective", "_transfer", "_texture", "quality", "apps"]
 INSIDE = {
-    "sound": ["containers", "audio", "loudness", "spectral", "phase"],
-    "objective": ["statistics", "losses", "kernels", "optimise"],
+    "sound": ["containers", "audio", "loudness", "spectral", "phase", "blocks", "diffuse", "loops"],
+    "objective": ["statistics", "losses", "kernels", "widths", "optimise"],
     "quality": ["pictures", "report"],
     "apps": ["score", "orchestra", "demo", "cli"],
 }

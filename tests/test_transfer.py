@@ -271,3 +271,74 @@ def test_the_package_offers_what_it_announces() -> None:
     assert set(dir(retimbre)) == set(retimbre.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = retimbre.nothing
+
+
+def test_a_long_clip_goes_in_blocks_without_a_dip_at_the_joints() -> None:
+    content = Audio(np.tile(0.2 * np.sin(2 * np.pi * 440 * np.arange(25 * 8000) / 8000), (1, 1)), 8000)
+    style = Audio(_hiss(3, 8000, 1000, 2000).samples, 8000)
+    result = transfer(content, style, Settings(n_iter=10, n_iter_waveform=5))
+    assert {s.block for s in result.steps} == {1, 2, 3}
+    assert {s.n_blocks for s in result.steps} == {3}
+    assert [s.evaluation for s in result.steps] == list(range(1, len(result.steps) + 1))
+    assert result.audio.n_samples == content.n_samples
+    envelope = 20 * np.log10(_envelope(result.audio, rate=10))[2:-2]
+    assert envelope.min() > np.median(envelope) - 1.5
+
+
+def test_quiet_passages_stay_quiet_and_silent_blocks_silent() -> None:
+    loud = _pulses(30.0, 8000).samples
+    level = np.repeat(np.array([1.0, 0.0, 0.03], np.float32), 80_000)
+    result = transfer(Audio(loud * level, 8000), _hiss(2, 8000, 1000, 2000), Settings(n_iter=8))
+    samples = result.audio.samples[0]
+    assert np.abs(samples[100_000:140_000]).max() < 1e-3 * np.abs(samples).max()
+    ratio = np.std(samples[180_000:]) / np.std(samples[:60_000])
+    assert ratio == pytest.approx(0.03, rel=0.2)
+
+
+def test_an_interrupt_in_a_later_block_keeps_what_is_done() -> None:
+    content = _pulses(25.0, 8000)
+
+    def interrupt(step: Step) -> None:
+        if step.block == 2:
+            raise KeyboardInterrupt
+
+    settings = Settings(n_iter=10, n_iter_waveform=3)
+    result = transfer(content, _hiss(2, 8000, 1000, 2000), settings, on_step=interrupt)
+    assert result.stopped == "interrupted"
+    assert result.audio.n_samples == content.n_samples
+    last = result.audio.samples[0, -40_000:] / content.samples[0, -40_000:].std()
+    kept = content.samples[0, -40_000:] / content.samples[0, -40_000:].std()
+    assert np.corrcoef(last, kept)[0, 1] > 0.999  # the block that was not reached is the content's
+    assert np.corrcoef(result.audio.samples[0, :40_000], content.samples[0, :40_000])[0, 1] < 0.999
+
+
+def test_a_long_style_is_heard_in_pieces_from_all_of_it() -> None:
+    low, high = _hiss(20, 8000, 500, 1000).samples, _hiss(20, 8000, 2000, 3000).samples
+    style = Audio(np.concatenate([low, high], axis=1), 8000)
+    content = _pulses(3, 8000)
+    audio = transfer(content, style, Settings(strength=0.8)).audio
+    for band in ((500, 1000), (2000, 3000)):  # neither half of the style is missing
+        assert _band_share(audio, *band) > 5 * _band_share(content, *band)
+
+
+def test_styles_mix_and_weight_0_is_not_there() -> None:
+    content, low, high = _pulses(), _hiss(low=1000, high=2000), _hiss(low=4000, high=6000)
+    settings = Settings(strength=0.7, n_iter=20, n_iter_waveform=3)
+    only = transfer(content, low, settings).audio.samples
+    assert np.array_equal(transfer(content, [(low, 1.0), (high, 0.0)], settings).audio.samples, only)
+    mixed = transfer(content, [(low, 0.5), (high, 0.5)], settings).audio
+    alone = transfer(content, low, settings).audio
+    assert _band_share(mixed, 4000, 6000) > 10 * _band_share(alone, 4000, 6000)
+    for weights in ([], [(low, -1.0)], [(low, 0.0)], [(low, math.nan)]):
+        with pytest.raises(InputError, match="weights of the styles"):
+            transfer(content, weights, settings)
+
+
+@pytest.mark.parametrize("network", ["kernel", "shallow"])
+def test_what_is_written_is_what_was_optimised(network: str) -> None:
+    settings = Settings(network=network, filters=128)  # type: ignore[arg-type]
+    result = transfer(_pulses(), _hiss(), settings)
+    assert result.best is not None
+    assert result.written < 1.25 * result.best.loss
+    without = transfer(_pulses(), _hiss(), Settings(network=network, filters=128, n_iter_waveform=0))  # type: ignore[arg-type]
+    assert result.written < without.written

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from retimbre._texture import texture
     from retimbre._transfer import Result, transfer
     from retimbre.errors import (
         AudioReadError,
@@ -39,11 +40,13 @@ __all__ = [
     "WeightsError",
     "__version__",
     "read",
+    "texture",
     "transfer",
     "write",
 ]
 
 _HOMES = {
+    "retimbre._texture": ("texture",),
     "retimbre._transfer": ("Result", "transfer"),
     "retimbre.errors": (
         "AudioReadError",

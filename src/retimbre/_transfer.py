@@ -1,13 +1,15 @@
 """The transfer: two clips in, one out. The orchestrator of everything below."""
 
+import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from retimbre import networks
@@ -17,6 +19,7 @@ from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import Settings
 from retimbre.sound import audio as sound
+from retimbre.sound import blocks
 from retimbre.sound.audio import Audio
 from retimbre.sound.loudness import limit, loudness, match_loudness
 from retimbre.sound.phase import griffin_lim, spectral_convergence
@@ -32,6 +35,17 @@ WORKING_LOUDNESS = -20.0
 """LUFS at which the clips enter the network, so that a quiet recording weighs as much as a loud one
 (``log1p`` is not indifferent to level). Music mastered to -14 or -23 LUFS is moved by a few dB."""
 
+BLOCK, OVERLAP = 10.0, 1.0
+"""Seconds: longest block of a long clip, and how far neighbours overlap. The work of an evaluation grows
+with the square of the block's frames; in ten seconds the network still hears whole phrases."""
+
+DYNAMICS = 20.0
+"""dB. Each block enters at WORKING_LOUDNESS, so that a quiet passage takes a quiet style; but not one that is
+quieter than the whole clip by more than this, or background noise would be taken for music."""
+
+STYLE_SECONDS, N_EXCERPTS = 20.0, 8
+"""Seconds of a style that are heard, and in how many pieces where it is longer: spread evenly over it."""
+
 MAX_WORKING_RATE = 48_000
 """Hz. Content of a higher rate is worked on at this one and brought back; what it holds above
 24 kHz, which nobody hears, is left out."""
@@ -45,7 +59,8 @@ class Result:
         audio: The stylised clip: rate, channels and number of samples of the content.
         settings: The settings it was made with.
         steps: One per evaluation, in order; empty at strength 0.
-        best: The best step of the spectrogram's stage: what was asked for. ``None`` at strength 0.
+        best: The best step of the spectrogram's stage: what was asked for. ``None`` at strength 0. Of
+            several blocks this and the next three are means.
         written: Loss recomputed from the samples, before their level was set: what was reached.
         content_weight: Weight of the content term that the strength came to (or that was set).
         spectral_convergence: Of the spectrogram asked for and that of the samples, in dB
@@ -108,35 +123,137 @@ def transfer(
     device = _device(settings)
     rate = min(content.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, device)
-    bins = _analyse(content, "content", rate, window)
-    mix = Style([(_spectrogram(_analyse(clip, "style", rate, window)), share) for clip, share in styles])
+    _check_length(content, "content", settings)
     if settings.content_weight is None and settings.strength == 0:
         return _untouched(content, settings, began)
+    mix = Style(
+        [
+            (_spectrogram(_analyse(excerpt, rate, window)), share / len(excerpts))
+            for clip, share in styles
+            for excerpts in [_excerpts(clip, settings)]
+            for excerpt in excerpts
+        ]
+    )
+    whole, outcomes = _blocks(content, mix, rate, window, settings, on_step)
+    result = Result(
+        audio=_finish(whole, content),
+        settings=settings,
+        steps=tuple(step for outcome in outcomes for step in outcome.steps),
+        best=_mean_step([o.best for o in outcomes if o.best is not None]),
+        written=_mean([o.written for o in outcomes]),
+        content_weight=_mean([o.content_weight for o in outcomes]),
+        spectral_convergence=_mean([o.spectral_convergence for o in outcomes]),
+        stopped=outcomes[-1].stopped,
+        seconds=time.perf_counter() - began,
+    )
+    if result.stopped == "diverged":
+        raise _diverged(result)
+    return result
 
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one block came to; samples (C, n) at the content's rate and the block's own loudness."""
+
+    samples: NDArray[np.float32]
+    steps: list[Step]
+    best: Step | None
+    written: float
+    content_weight: float
+    spectral_convergence: float
+    stopped: StopReason
+
+
+def _blocks(
+    content: Audio, mix: Style, rate: int, window: Window, settings: Settings, on_step: OnStep | None
+) -> tuple[Audio, list[_Outcome]]:
+    """Transfer a clip block by block; what an interrupt leaves undone stays the content."""
+    sample_rate = content.sample_rate
+    places = blocks.cut(
+        content.n_samples, longest=round(BLOCK * sample_rate), overlap=round(OVERLAP * sample_rate)
+    )
+    floor = loudness(content.samples, sample_rate) - DYNAMICS
+    whole, done = content.samples.copy(), 0
+    outcomes: list[_Outcome] = []
+    for number, place in enumerate(places, start=1):
+        block = Audio(content.samples[:, place], sample_rate)
+        if block.is_silent:
+            done = 0  # nothing to fade from: the silence is the content's own
+            continue
+        steps: list[Step] = []
+
+        def tell(step: Step, number: int = number, steps: list[Step] = steps) -> None:
+            last = next((o.steps[-1] for o in reversed(outcomes) if o.steps), None)
+            steps.append(
+                replace(
+                    step,
+                    evaluation=step.evaluation + (last.evaluation if last else 0),
+                    seconds=step.seconds + (last.seconds if last else 0.0),
+                    block=number,
+                    n_blocks=len(places),
+                )
+            )
+            if on_step is not None:
+                on_step(steps[-1])
+
+        try:
+            outcomes.append(_block(block, mix, rate, window, settings, floor, tell, steps))
+        except KeyboardInterrupt:
+            if not outcomes:
+                raise
+            outcomes[-1] = replace(outcomes[-1], stopped="interrupted")
+            break
+        blocks.join(whole, place, outcomes[-1].samples, done=done)
+        done = place.stop
+        if outcomes[-1].stopped in ("interrupted", "diverged"):
+            break
+    return Audio(whole, sample_rate), outcomes
+
+
+def _block(
+    block: Audio,
+    mix: Style,
+    rate: int,
+    window: Window,
+    settings: Settings,
+    floor: float,
+    tell: OnStep,
+    steps: list[Step],
+) -> _Outcome:
+    bins = _analyse(block, rate, window, floor=floor)
     spectrogram = _spectrogram(bins)
     objective = _objective(spectrogram, mix, settings)
-    start = _start(spectrogram, mix, settings)
     loudest = [s.amax(dim=1, keepdim=True) for s in (spectrogram, *(clip for clip, _ in mix.clips))]
     top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
-    run = optimise(objective, start, settings, top=top, on_step=on_step)
-    n_samples = round(content.n_samples * rate / content.sample_rate)
-    samples, steps, written, convergence = _to_waveform(
-        run, bins, n_samples, objective, window, settings, on_step
-    )
-    result = Result(
-        audio=_finish(Audio(samples.cpu().numpy(), rate), content),
-        settings=settings,
-        steps=(*run.steps, *steps),
-        best=run.best,
+    run = optimise(objective, _start(spectrogram, mix, settings), settings, top=top, on_step=tell)
+    n_samples = round(block.n_samples * rate / block.sample_rate)
+    samples, _, written, convergence = _to_waveform(run, bins, n_samples, objective, window, settings, tell)
+    clip = Audio(samples.cpu().numpy(), rate).resampled(block.sample_rate)
+    made = sound.fit(clip.samples, block.n_samples)
+    if made.any():
+        level = loudness(block.samples, block.sample_rate) - loudness(made, block.sample_rate)
+        made = made * np.float32(10 ** (level / 20))
+    return _Outcome(
+        samples=made,
+        steps=steps,
+        best=steps[run.best.evaluation - 1] if run.best else None,
         written=written,
         content_weight=objective.content_weight,
         spectral_convergence=convergence,
         stopped=run.stopped,
-        seconds=time.perf_counter() - began,
     )
-    if run.stopped == "diverged":
-        raise _diverged(run, result)
-    return result
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _mean_step(steps: Sequence[Step]) -> Step | None:
+    """The last step, with the means of the terms."""
+    if not steps:
+        return None
+    loss, content, style = (_mean([getattr(s, k) for s in steps]) for k in ("loss", "content", "style"))
+    return replace(steps[-1], loss=loss, content=content, style=style)
 
 
 def as_audio(clip: Clip, name: str) -> Audio:
@@ -180,15 +297,30 @@ def _device(settings: Settings) -> torch.device:
     return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
 
 
-def _analyse(clip: Audio, name: str, rate: int, window: Window) -> Tensor:
-    """Complex bins (C, F, T) of a clip at the working rate and loudness."""
-    clip = clip.resampled(rate)
+def _check_length(clip: Audio, name: str, settings: Settings) -> None:
+    window = Window.at_rate(settings, clip.sample_rate, torch.device("cpu"))
     if clip.n_samples < window.n_fft:
         raise InputError(
             f"the {name} lasts {clip.seconds:.3f} s: expected at least one window, "
-            f"{window.n_fft / rate:.3f} s"
+            f"{window.n_fft / clip.sample_rate:.3f} s"
         )
-    gain = 10 ** ((WORKING_LOUDNESS - loudness(clip.samples, rate)) / 20)
+
+
+def _excerpts(clip: Audio, settings: Settings) -> list[Audio]:
+    """The style itself, or of a long one pieces spread evenly over it."""
+    _check_length(clip, "style", settings)
+    if clip.seconds <= STYLE_SECONDS:
+        return [clip]
+    length = round(STYLE_SECONDS / N_EXCERPTS * clip.sample_rate)
+    starts = np.linspace(0, clip.n_samples - length, N_EXCERPTS).astype(int)
+    pieces = [Audio(clip.samples[:, start : start + length], clip.sample_rate) for start in starts]
+    return [piece for piece in pieces if not piece.is_silent]
+
+
+def _analyse(clip: Audio, rate: int, window: Window, *, floor: float = -math.inf) -> Tensor:
+    """Complex bins (C, F, T) of a clip at the working rate and loudness; ``floor`` (LUFS) bounds the gain."""
+    clip = clip.resampled(rate)
+    gain = 10 ** ((WORKING_LOUDNESS - max(floor, loudness(clip.samples, rate))) / 20)
     return window.stft(torch.from_numpy(clip.samples * np.float32(gain)).to(window.device))
 
 
@@ -256,12 +388,11 @@ def _to_waveform(
 
 
 def _finish(clip: Audio, content: Audio) -> Audio:
-    """Give a clip the content's rate, exact length and loudness, under the ceiling."""
-    samples = sound.fit(clip.resampled(content.sample_rate).samples, content.n_samples)
-    if not samples.any():
-        return Audio(samples, content.sample_rate)
+    """Give a clip the content's loudness, under the ceiling."""
+    if clip.is_silent:
+        return clip
     target = loudness(content.samples, content.sample_rate)
-    return Audio(match_loudness(samples, content.sample_rate, target), content.sample_rate)
+    return Audio(match_loudness(clip.samples, clip.sample_rate, target), clip.sample_rate)
 
 
 def _untouched(content: Audio, settings: Settings, began: float) -> Result:
@@ -279,12 +410,12 @@ def _untouched(content: Audio, settings: Settings, began: float) -> Result:
     )
 
 
-def _diverged(run: Run, result: Result) -> DivergedError:
-    at = len(run.steps) + 1
-    if run.best is None:
+def _diverged(result: Result) -> DivergedError:
+    at = len(result.steps) + 1
+    if result.best is None:
         return DivergedError(f"the loss was no number at evaluation {at}, the first: nothing to keep")
     return DivergedError(
         f"the loss stopped being a number at evaluation {at}: the best before it "
-        f"(evaluation {run.best.evaluation}, loss {run.best.loss:.4g}) is kept",
+        f"(evaluation {result.best.evaluation}, loss {result.best.loss:.4g}) is kept",
         result=result,
     )

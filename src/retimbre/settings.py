@@ -80,7 +80,7 @@ class Settings:
     tolerance: float = _option(
         1e-2, "stop when ten evaluations lower the loss by less than this share", low=0, high=1
     )
-    n_iter_phase: int = _option(32, "iterations of Griffin-Lim", low=0, high=100_000)
+    n_iter_phase: int = _option(8, "iterations of Griffin-Lim", low=0, high=100_000)
     n_iter_waveform: int = _option(20, "iterations on the waveform itself, at the end", low=0, high=100_000)
     seed: int = _option(0, "seed of everything random", low=0, high=2**63 - 1)
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")

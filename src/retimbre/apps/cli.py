@@ -166,6 +166,56 @@ def transfer(
 
 @app.command()
 @_with_settings
+def texture(
+    style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
+    settings: Settings,
+    seconds: Annotated[float, typer.Option("--seconds", help="length of the texture")] = 10.0,
+    loop: Annotated[bool, typer.Option("--loop", help="make the end join the start")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON object about the run to stdout")
+    ] = False,
+) -> None:
+    """Make new sound like a clip's, of any length, with no content.
+
+    The output has the style's sample rate, channels and loudness; another seed gives another. The settings
+    strength, content-weight and init mean nothing here. Ctrl-C writes the best result so far, as long as
+    the blocks made by then; a second Ctrl-C stops at once.
+    """
+    from retimbre.sound import audio
+
+    clip = audio.read(style)
+    audio.check_output(output, sample_rate=clip.sample_rate, n_channels=clip.n_channels, inputs=(style,))
+
+    from retimbre._texture import texture as run
+
+    with _interrupts() as stop_if_asked, _progress(quiet) as show:
+
+        def on_step(step: "Step") -> None:
+            show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
+            stop_if_asked(step)
+
+        try:
+            result = run(clip, seconds, settings, loop=loop, on_step=on_step)
+        except DivergedError as error:
+            if error.result is None:
+                raise
+            error.result.save(output)
+            raise DivergedError(f"{error}: written to {output}", result=error.result) from error
+        result.save(output)
+    if as_json:
+        summary = _summary(result, style, [(style, 1.0)], output) | {"loop": loop}
+        typer.echo(json.dumps({key: value for key, value in summary.items() if key != "content"}))
+    if result.stopped == "interrupted":
+        _say(f"interrupted: wrote the best result so far, {result.audio.seconds:.1f} s, to {output}")
+        raise typer.Exit(_INTERRUPTED)
+    if sys.stderr.isatty() and not quiet:
+        _say(f"{output}: {result.audio.seconds:.1f} s of sound in {result.seconds:.1f} s ({result.stopped})")
+
+
+@app.command()
+@_with_settings
 def demo(
     directory: Annotated[
         Path,

@@ -53,6 +53,8 @@ class Step:
         content: Content term.
         style: Style term.
         seconds: Time since the first evaluation began.
+        block: Number of the block of a long clip, from 1.
+        n_blocks: Number of blocks.
     """
 
     stage: Stage
@@ -63,6 +65,8 @@ class Step:
     content: float
     style: float
     seconds: float
+    block: int = 1
+    n_blocks: int = 1
 
 
 OnStep = Callable[[Step], None]

@@ -11,6 +11,9 @@ CEILING = 10 ** (-1.1 / 20)
 """Highest sample that is written: a little under -1 dBFS, so that rounding stays under it too."""
 
 
+_PIECE = 1 << 20  # samples whose gain is found at a time
+
+
 def loudness(samples: Samples, sample_rate: int) -> float:
     """Integrated loudness in LUFS: K-weighted mean power, gated at -70 LUFS and 10 LU below the mean.
 
@@ -28,11 +31,18 @@ def loudness(samples: Samples, sample_rate: int) -> float:
     >>> round(loudness(tone, 48000), 1)  # the standard's calibration: 0 dBFS at 997 Hz
     -3.0
     """
-    weighted = _k_weighted(samples, sample_rate)
-    power = np.concatenate([[0.0], np.cumsum(np.square(weighted).sum(axis=0))])
-    block = min(round(0.4 * sample_rate), samples.shape[1])
-    starts = np.arange(0, samples.shape[1] - block + 1, max(1, block // 4))
-    blocks = (power[starts + block] - power[starts]) / block
+    # The power of every tenth of a second, in pieces of ten seconds with a second before each in which
+    # the filters settle: bounded memory.
+    hop = min(sample_rate // 10, samples.shape[1])
+    piece, settle = 100 * hop, sample_rate
+    power = []
+    for start in range(0, samples.shape[1] - hop + 1, piece):
+        first = max(0, start - settle)
+        weighted = _k_weighted(samples[:, first : start + piece], sample_rate)[:, start - first :]
+        n_hops = weighted.shape[1] // hop
+        power.append(np.square(weighted[:, : n_hops * hop]).sum(axis=0).reshape(n_hops, hop).mean(axis=1))
+    tenths = np.concatenate(power)
+    blocks = np.lib.stride_tricks.sliding_window_view(tenths, min(4, len(tenths))).mean(axis=1)
     kept = blocks[_lufs(blocks) > -70.0]
     if kept.size:
         kept = kept[_lufs(kept) > _lufs(kept.mean()) - 10.0]
@@ -85,7 +95,7 @@ def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Sa
         sample_rate: Rate in Hz.
         ceiling: Highest absolute sample of the result, linear.
     """
-    peak = np.abs(samples).max(axis=0)
+    peak = np.maximum(samples.max(axis=0), -samples.min(axis=0))
     if peak.max() <= ceiling:
         return samples
     size = max(1, sample_rate // 1000)
@@ -94,8 +104,12 @@ def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Sa
     least = np.lib.stride_tricks.sliding_window_view(need, 11).min(axis=1)
     smooth = np.lib.stride_tricks.sliding_window_view(least, 5).mean(axis=1)
     centres = (np.arange(len(blocks)) + 0.5) * size
-    gain = np.interp(np.arange(samples.shape[1]) + 0.5, centres, smooth)
-    limited: Samples = (samples * gain).astype(np.float32)
+    limited = np.empty_like(samples)
+    for start in range(0, samples.shape[1], _PIECE):
+        here = slice(start, min(start + _PIECE, samples.shape[1]))
+        limited[:, here] = samples[:, here] * np.interp(
+            np.arange(here.start, here.stop) + 0.5, centres, smooth
+        )
     return limited
 
 
@@ -113,7 +127,7 @@ def match_loudness(samples: Samples, sample_rate: int, target: float) -> Samples
     """
     gain = target - loudness(samples, sample_rate)
     for _ in range(4):
-        matched = limit((samples * 10 ** (gain / 20)).astype(np.float32), sample_rate)
+        matched = limit(samples * np.float32(10 ** (gain / 20)), sample_rate)
         missing = target - loudness(matched, sample_rate)
         if abs(missing) < 0.05:
             break

@@ -49,9 +49,15 @@ def griffin_lim(
         ahead = consistent + _MOMENTUM * (consistent - previous)
         previous = consistent
         turn = (ahead * image.conj()).sum(dim=0)
-        bins = admissible * torch.polar(torch.ones_like(magnitude), turn.angle())
+        bins = admissible * _direction(turn)
     samples = window.istft(bins, n_samples)
     return samples, spectral_convergence(joint_magnitude(window.stft(samples)), magnitude)
+
+
+def _direction(bins: Tensor) -> Tensor:
+    """Complex numbers brought to magnitude one; 1 where there is no direction."""
+    size = bins.abs()
+    return torch.where(size > 0, bins / size, 1)
 
 
 def spectral_convergence(given: Tensor, asked: Tensor) -> float:

@@ -1,0 +1,158 @@
+"""Blocks laid one after the other, in a line or in a ring whose end joins its start."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from retimbre.sound.audio import Audio
+from retimbre.sound.loudness import match_loudness
+from retimbre.sound.spectral import Window
+
+Samples = npt.NDArray[np.float32]
+
+BLOCK = 8.0
+"""Seconds: longest block. Memory and time of an evaluation grow with its square."""
+
+OVERLAP = 0.35
+"""Seconds that neighbours share."""
+
+MARGIN = 0.2
+"""Seconds at either edge of a block that are cut off."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the blocks lie, in frames; all are of one length.
+
+    A block is ``margin | length | overlap | margin``. The margins hear the silence around the block and are
+    no part of the sound; the overlap is where the next one fades in.
+
+    Attributes:
+        n_blocks: How many.
+        length: From the start of one to the start of the next.
+        overlap: What the next one shares.
+        margin: What is cut off on either side.
+        hop_length: Samples from frame to frame.
+        loop: Whether the last meets the first.
+    """
+
+    n_blocks: int
+    length: int
+    overlap: int
+    margin: int
+    hop_length: int
+    loop: bool
+
+    @classmethod
+    def of(cls, n_samples: float, window: Window, rate: int, *, loop: bool) -> "Plan":
+        """Divide ``n_samples`` at a rate in Hz; of a loop they are to be a multiple of the hop."""
+        hop = window.hop_length
+        n_frames = round(n_samples / hop) if loop else math.ceil(n_samples / hop)
+        n_blocks = math.ceil(n_frames * hop / rate / BLOCK)
+        overlap = max(2, round(OVERLAP * rate / hop)) if loop or n_blocks > 1 else 0
+        length = math.ceil((n_frames if loop else n_frames - overlap) / n_blocks)
+        margin = max(math.ceil(window.n_fft / 2 / hop), round(MARGIN * rate / hop))
+        return cls(n_blocks, length, min(overlap, length), margin, hop, loop)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of a block."""
+        return self.length + self.overlap + 2 * self.margin
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of a block."""
+        return (self.n_frames - 1) * self.hop_length
+
+    @property
+    def step(self) -> int:
+        """Samples from the start of a block to that of the next."""
+        return self.length * self.hop_length
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the one block meets itself."""
+        return self.loop and self.n_blocks == 1
+
+    def trimmed(self, samples: Samples) -> Samples:
+        """Cut the margins off a block (C, N)."""
+        start = self.margin * self.hop_length
+        return samples[:, start : start + self.step + self.overlap * self.hop_length]
+
+
+def dividing(n_samples: int, hop_length: int) -> int:
+    """Hop within 5 % of the one given that goes best into a loop of ``n_samples``.
+
+    What is left over, less than half a frame and mostly a few samples, :func:`turned` has to stretch.
+
+    >>> dividing(22050, 512)
+    525
+    """
+    hops = range(math.ceil(0.95 * hop_length), math.floor(1.05 * hop_length) + 1)
+    return min(hops, key=lambda hop: (abs(n_samples - hop * round(n_samples / hop)), abs(hop - hop_length)))
+
+
+def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
+    """Add blocks, each ``step`` samples after the one before, with crossfades where they overlap.
+
+    The gains t and 1 - t of a crossfade, t = sin^2, are divided by ``sqrt(t^2 + (1-t)^2 + 2 r t (1-t))`` with
+    r the correlation of the two sides: the power of the sum is then that of its parts whether they are
+    the same sound (r = 1), unrelated (r = 0: an equal-power crossfade) or in between.
+
+    Args:
+        blocks: Shape (C, M) each, ``step <= M <= 2 step``.
+        step: Distance of neighbours in samples.
+        ring: Whether the last block's end is laid on the first one's start.
+
+    Returns:
+        Shape (C, n step) for a ring of n blocks, (C, (n - 1) step + M) for a line.
+
+    >>> lay([np.ones((1, 6), np.float32)], 4, ring=True).round(3)
+    array([[1., 1., 1., 1.]], dtype=float32)
+    """
+    n, (n_channels, length) = len(blocks), blocks[0].shape
+    fade = length - step
+    total = n * step + (0 if ring else fade)
+    heads, tails = [np.ones(fade)] * n, [np.ones(fade)] * n
+    for a in range(n if ring else n - 1):
+        b = (a + 1) % n
+        tails[a], heads[b] = _gains(blocks[a][:, step:], blocks[b][:, :fade])
+    laid = np.zeros((n_channels, total))
+    for k, block in enumerate(blocks):
+        shaped = block.astype(np.float64)
+        shaped[:, :fade] *= heads[k]
+        shaped[:, step:] *= tails[k]
+        at = (k * step + np.arange(length)) % total
+        for row, values in zip(laid, shaped, strict=True):
+            np.add.at(row, at, values)  # (a single block meets itself)
+    return laid.astype(np.float32)
+
+
+def _gains(ending: Samples, beginning: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    x, y = ending.astype(np.float64), beginning.astype(np.float64)
+    power = math.sqrt(float(np.square(x).sum() * np.square(y).sum()))
+    r = max(0.0, float((x * y).sum()) / power) if power > 0 else 0.0
+    fade = x.shape[1]
+    t = np.sin(np.pi / 2 * (np.arange(fade) + 0.5) / max(fade, 1)) ** 2
+    size = np.sqrt(t**2 + (1 - t) ** 2 + 2 * r * t * (1 - t))
+    return (1 - t) / size, t / size
+
+
+def turned(samples: Samples, n_samples: int) -> Samples:
+    """Bring a loop (C, N) to another number of samples, by its Fourier series: no edge, no click."""
+    if samples.shape[1] == n_samples:
+        return samples
+    spectrum = np.fft.rfft(samples.astype(np.float64))
+    turned: Samples = (np.fft.irfft(spectrum, n_samples) * (n_samples / samples.shape[1])).astype(np.float32)
+    return turned
+
+
+def match_loop(loop: Audio, target: float) -> Audio:
+    """Bring a loop to a loudness in LUFS; its limiter goes round too, so that the gain has no step."""
+    margin = loop.sample_rate // 2
+    around = np.pad(loop.samples, ((0, 0), (margin, margin)), mode="wrap")
+    matched = match_loudness(around, loop.sample_rate, target)[:, margin:-margin]
+    return Audio(matched, loop.sample_rate)
