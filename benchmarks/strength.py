@@ -1,6 +1,6 @@
 """What a strength means on different clips: the table of docs/method.md.
 
-    python benchmarks/strength.py [--filters 512] [--seconds 6]
+    python benchmarks/strength.py [--network kernel] [--filters 512] [--seconds 6]
 
 For each strength and each of the demonstration's pairs (22 050 Hz, mono): the style term that is left, as
 a share of what there was at the start, and the content term, as a share of what there is to lose.
@@ -16,6 +16,7 @@ from retimbre.apps.orchestra import render
 def main() -> None:
     """Print one line per strength and pair."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--network", default="kernel")
     parser.add_argument("--filters", type=int, default=512)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.2, 0.5, 0.8])
@@ -27,7 +28,13 @@ def main() -> None:
                 _mono(render(piece, who, seconds=arguments.seconds))
                 for who, piece in (pair.content, pair.style)
             )
-            settings = Settings(filters=arguments.filters, strength=strength, n_iter_phase=0)
+            settings = Settings(
+                network=arguments.network,
+                filters=arguments.filters,
+                strength=strength,
+                n_iter_phase=0,
+                n_iter_waveform=0,
+            )
             result = transfer(content, style, settings)
             assert result.best is not None
             gain = result.steps[0].style

@@ -83,7 +83,7 @@ def _k_weighted(samples: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
     return np.fft.irfft(spectrum * shelf * high_pass, n)[:, : samples.shape[1]]
 
 
-def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Samples:
+def limit(samples: Samples, sample_rate: int, *, gain: float = 1.0, ceiling: float = CEILING) -> Samples:
     """Turn peaks down to the ceiling, all channels together, with smooth gain.
 
     The gain is found on a grid of one millisecond: what each block needs, the least of that over
@@ -93,11 +93,13 @@ def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Sa
     Args:
         samples: Shape (C, N).
         sample_rate: Rate in Hz.
+        gain: Applied first, linear.
         ceiling: Highest absolute sample of the result, linear.
     """
-    peak = np.maximum(samples.max(axis=0), -samples.min(axis=0))
-    if peak.max() <= ceiling:
-        return samples
+    highest = gain * max(float(samples.max()), -float(samples.min()))
+    if highest <= ceiling:
+        return samples * np.float32(gain)
+    peak = gain * np.maximum(samples.max(axis=0), -samples.min(axis=0))
     size = max(1, sample_rate // 1000)
     blocks = np.pad(peak, (0, -len(peak) % size)).reshape(-1, size).max(axis=1)
     need = np.pad(ceiling / np.maximum(blocks, ceiling), 7, mode="edge")
@@ -107,9 +109,8 @@ def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Sa
     limited = np.empty_like(samples)
     for start in range(0, samples.shape[1], _PIECE):
         here = slice(start, min(start + _PIECE, samples.shape[1]))
-        limited[:, here] = samples[:, here] * np.interp(
-            np.arange(here.start, here.stop) + 0.5, centres, smooth
-        )
+        turn_down = np.interp(np.arange(here.start, here.stop) + 0.5, centres, smooth)
+        limited[:, here] = samples[:, here] * (gain * turn_down)
     return limited
 
 
@@ -127,7 +128,7 @@ def match_loudness(samples: Samples, sample_rate: int, target: float) -> Samples
     """
     gain = target - loudness(samples, sample_rate)
     for _ in range(4):
-        matched = limit(samples * np.float32(10 ** (gain / 20)), sample_rate)
+        matched = limit(samples, sample_rate, gain=10 ** (gain / 20))
         missing = target - loudness(matched, sample_rate)
         if abs(missing) < 0.05:
             break
