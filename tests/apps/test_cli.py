@@ -423,12 +423,23 @@ def test_the_output_is_changed_but_in_time_with_the_content(mono: Transfer) -> N
     assert np.abs(found - content).max() > 1e-3
 
 
+def test_several_styles_are_mixed(clips: Path, tmp_path: Path) -> None:
+    """By weight, which is 1 where none is given; a colon that is no weight belongs to the name."""
+    (tmp_path / "b:side.wav").write_bytes((clips / "mono.wav").read_bytes())
+    styles = ("--style", f"{clips / 'style.flac'}:0.7", "--style", "b:side.wav")
+    done = run("transfer", clips / "mono.wav", "-o", "out.wav", "--json", *styles, *QUICK, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["styles"] == {str(clips / "style.flac"): 0.7, "b:side.wav": 1.0}
+    none = run("transfer", clips / "mono.wav", "-o", "no.wav", cwd=tmp_path)
+    assert "no style is given" in refusal(none)
+
+
 def test_json_says_what_happened(mono: Transfer, clips: Path) -> None:
     assert mono.stderr == ""
     summary = mono.summary
     assert set(summary) >= {
         "content",
-        "style",
+        "styles",
         "output",
         "settings",
         "seed",
@@ -436,11 +447,14 @@ def test_json_says_what_happened(mono: Transfer, clips: Path) -> None:
         "stopped",
         "evaluations",
         "terms",
+        "written",
         "content_weight",
         "spectral_convergence",
         "versions",
     }
-    assert (summary["content"], summary["style"]) == (str(clips / "mono.wav"), str(clips / "style.flac"))
+    assert summary["content"] == str(clips / "mono.wav")
+    assert summary["styles"] == {str(clips / "style.flac"): 1.0}
+    assert 0 < summary["written"] < 10 * summary["terms"]["loss"]
     assert summary["output"] == str(mono.output)
     assert Settings(**summary["settings"]) == QUICK_SETTINGS
     assert (summary["seed"], summary["stopped"]) == (0, "n_iter")

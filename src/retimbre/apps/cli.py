@@ -385,6 +385,7 @@ def _summary(result: "Result", content: Path, mix: list[tuple[Path, float]], out
         "stopped": result.stopped,
         "evaluations": len(result.steps),
         "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},
+        "written": result.written,
         "content_weight": result.content_weight,
         "spectral_convergence": result.spectral_convergence,
         "versions": {
