@@ -130,9 +130,31 @@ class Style:
 
     def frames(self, n_frames: int) -> Tensor:
         """Cut the clips, one after the other, or repeat them from the start, to ``n_frames`` frames."""
-        joined = torch.cat([frames for frames, _ in self.clips], dim=1)
-        times = -(-n_frames // joined.shape[1])
-        return joined.repeat(1, times)[:, :n_frames]
+        return _repeated(torch.cat([frames for frames, _ in self.clips], dim=1), n_frames)
+
+    def fitted(self, n_frames: int) -> "Style":
+        """Cut each clip into clips of just ``n_frames``, or repeat it up to that.
+
+        A network sees silence around a clip, and patches with silence in them are part of the
+        statistics, more so the shorter the clip. Were the style shorter than what is compared to it, that
+        would grow loud at its edges to have as much of them: by 9 dB for 3 s of noise and 10 s.
+
+        >>> clips = Style([(torch.rand(5, 30), 1.0)]).fitted(20).clips
+        >>> [(tuple(frames.shape), share) for frames, share in clips]
+        [((5, 20), 0.5), ((5, 20), 0.5)]
+        """
+        fitted = []
+        for frames, share in self.clips:
+            whole = _repeated(frames, max(n_frames, frames.shape[1]))
+            n_clips = -(-whole.shape[1] // n_frames)
+            for start in torch.linspace(0, whole.shape[1] - n_frames, n_clips).long().tolist():
+                fitted.append((whole[:, start : start + n_frames], share / n_clips))
+        return Style(fitted)
+
+
+def _repeated(frames: Tensor, n_frames: int) -> Tensor:
+    times = -(-n_frames // frames.shape[1])
+    return frames.repeat(1, times)[:, :n_frames]
 
 
 class NetworkTerms:

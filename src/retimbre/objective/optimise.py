@@ -31,6 +31,10 @@ _HISTORY = 5
 """Past steps that L-BFGS keeps. With the kernel 5, 10, 20 and 100 end within 1 % of each other after 20, 40
 and 80 evaluations (the demonstration's pairs, strengths .5 and .9), and reading them takes time."""
 
+_FIRST_STEP = 0.1
+"""Size of the first step of L-BFGS as a share of the variable, by sums of absolute values. From .01 to .2
+it makes no difference of note; without it there are five evaluations more."""
+
 _ADAM_RATE = 0.1
 """Adam's step in units of log1p(magnitude), whose values are 0 to 6: of .01, .02, .05, .1 and .2 the one
 with the lowest loss after 100 steps."""
@@ -93,7 +97,7 @@ class _Stop(Exception):  # noqa: N818 - a message from the closure to the loop, 
     """Unwinds the optimiser from inside an evaluation."""
 
 
-def optimise(
+def optimise(  # noqa: PLR0915 - one loop and its closure
     objective: Objective,
     start: Tensor,
     settings: Settings,
@@ -132,15 +136,19 @@ def optimise(
             return x.abs() if top is None else x.abs().minimum(top)
 
     n_iter = settings.n_iter_waveform if stage == "waveform" else settings.n_iter
-    x = start.detach().clone().contiguous().requires_grad_()  # L-BFGS wants it contiguous
-    run = Run(x.detach().clone())
+    # torch's L-BFGS first moves by a vector whose absolute values sum to one: next to nothing for a
+    # spectrogram, and its line search takes seven evaluations to find out. In units of `unit` that
+    # step is _FIRST_STEP of the variable. (Everything after it does not depend on the unit.)
+    unit = _FIRST_STEP * float(start.abs().sum()) if settings.optimizer == "lbfgs" else 1.0
+    x = (start.detach() / unit).contiguous().requires_grad_()  # L-BFGS wants it contiguous
+    run = Run(start.detach().clone())
     before = earlier[-1].seconds if earlier else 0.0
     bests: list[float] = []  # lowest loss after each evaluation
     began = time.perf_counter()
 
     def evaluate() -> Tensor:
         optimizer.zero_grad()
-        terms = objective.terms(spectrogram_of(x))
+        terms = objective.terms(spectrogram_of(x * unit))
         loss = objective.total(terms)
         loss.backward()  # type: ignore[no-untyped-call]
         step = Step(
@@ -159,7 +167,7 @@ def optimise(
         run.steps.append(step)
         if run.best is None or step.loss < run.best.loss:
             run.best = step
-            run.point.copy_(x.detach())
+            torch.mul(x.detach(), unit, out=run.point)
         if on_step is not None:
             on_step(step)
         bests.append(run.best.loss)

@@ -20,10 +20,7 @@ def style_terms(
 ) -> Callable[[Tensor], Terms]:
     """Give the terms of spectrograms (F, ``n_frames``): the mean of the style terms; content 0.
 
-    The network sees silence around a clip. Patches with silence in them are part of the statistics, and
-    more so the shorter the clip. Were the style shorter than the spectrogram, that would grow loud at its
-    edges to have as much of them (by 3 to 7 dB for a style of 3 s and a spectrogram of 6 s). So the style is
-    cut into clips of just that length, or repeated up to it.
+    The style is cut into clips of just that length, or repeated up to it (:meth:`Style.fitted`).
 
     Args:
         frames: Compressed spectrogram of the style, (F, T), any T.
@@ -37,10 +34,7 @@ def style_terms(
     >>> float(content), float(style) > 0
     (0.0, True)
     """
-    whole = Style([(frames, 1.0)]).frames(max(n_frames, frames.shape[1]))
-    n_clips = -(-whole.shape[1] // n_frames)
-    starts = torch.linspace(0, whole.shape[1] - n_frames, n_clips).long().tolist()
-    style = Style([(whole[:, start : start + n_frames], 1 / n_clips) for start in starts])
+    style = Style([(frames, 1.0)]).fitted(n_frames)
     like = style.clips[0][0]  # stands for a content: gives the shape, has no weight
     parts: list[Callable[[Tensor], Terms]]
     if settings.network == "shallow":

@@ -143,7 +143,7 @@ def _view(entry: Entry) -> dict[str, Any]:
         "seconds": f"{result.seconds:.1f} s",
         "pace": f"{result.seconds / result.audio.seconds:.1f} s",
         "evaluations": len(result.steps),
-        "iterations": result.steps[-1].iteration if result.steps else 0,
+        "finishing": sum(step.stage == "waveform" for step in result.steps),
         "stopped": STOPPED[result.stopped],
         "convergence": _decibels(result.spectral_convergence),
         "first": f"{result.steps[0].loss:.3g}" if result.steps else "",

@@ -26,6 +26,18 @@ def cut(n_samples: int, *, longest: int, overlap: int) -> list[slice]:
     return [slice(int(start), int(start) + length) for start in starts]
 
 
+def around(samples: Samples, place: slice, margin: int) -> Samples:
+    """Give a block of samples (C, N) with ``margin`` more on either side; mirrored at the ends of the clip.
+
+    >>> around(np.arange(5, dtype=np.float32)[None], slice(0, 3), 2)
+    array([[2., 1., 0., 1., 2., 3., 4.]], dtype=float32)
+    """
+    start, stop, n_samples = place.start - margin, place.stop + margin, samples.shape[1]
+    inside = samples[:, max(0, start) : min(stop, n_samples)]
+    beyond = (max(0, -start), max(0, stop - n_samples))
+    return np.pad(inside, ((0, 0), beyond), mode="reflect" if n_samples > 1 else "edge")
+
+
 def join(whole: Samples, place: slice, block: Samples, *, done: int) -> None:
     """Write a block into its place, crossfading with what is there already.
 
