@@ -326,7 +326,15 @@ def _excerpts(clip: Audio, settings: Settings) -> list[Audio]:
     length = round(STYLE_SECONDS / N_EXCERPTS * clip.sample_rate)
     starts = np.linspace(0, clip.n_samples - length, N_EXCERPTS).astype(int)
     pieces = [Audio(clip.samples[:, start : start + length], clip.sample_rate) for start in starts]
-    return [piece for piece in pieces if not piece.is_silent]
+    sounding = [piece for piece in pieces if not piece.is_silent]
+    return sounding or [_around_the_peak(clip, length)]
+
+
+def _around_the_peak(clip: Audio, length: int) -> Audio:
+    """Give the ``length`` samples around the loudest: of a clip whose sound the even spread misses."""
+    start = int(np.abs(clip.samples).max(axis=0).argmax()) - length // 2
+    start = min(max(0, start), clip.n_samples - length)
+    return Audio(clip.samples[:, start : start + length], clip.sample_rate)
 
 
 def _analyse(clip: Audio, rate: int, window: Window, *, floor: float = -math.inf) -> Tensor:
@@ -374,11 +382,15 @@ def _to_waveform(
 ) -> tuple[Tensor, list[Step], float, float]:
     """Samples (C, N) for the spectrogram of a run; the steps it took, the loss reached, the convergence."""
 
+    # A channel that is silent stays so: where all are nearly silent, rounding would leak into it.
+    sounding = (bins.abs().amax(dim=(1, 2)) > 0).to(run.point)[:, None]
+
     def spectrogram_of(samples: Tensor) -> Tensor:
-        return _spectrogram(window.stft(samples))
+        return _spectrogram(window.stft(samples * sounding))
 
     asked = expand(run.point)
     samples, _ = griffin_lim(asked, image(bins), window, n_samples, n_iter=settings.n_iter_phase)
+    samples = samples * sounding
     steps: list[Step] = []
     if settings.n_iter_waveform and run.stopped not in ("interrupted", "diverged"):
         finish = optimise(

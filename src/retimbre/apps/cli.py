@@ -146,13 +146,8 @@ def transfer(
             show(step)
             stop_if_asked(step)
 
-        try:
+        with _saving_the_best(output):
             result = run(clip, styles, settings, on_step=on_step)
-        except DivergedError as error:
-            if error.result is None:
-                raise
-            error.result.save(output)
-            raise DivergedError(f"{error}: written to {output}", result=error.result) from error
         result.save(output)
     if as_json:
         typer.echo(json.dumps(_summary(result, content, mix, output)))
@@ -196,13 +191,8 @@ def texture(
             show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
             stop_if_asked(step)
 
-        try:
+        with _saving_the_best(output):
             result = run(clip, seconds, settings, loop=loop, on_step=on_step)
-        except DivergedError as error:
-            if error.result is None:
-                raise
-            error.result.save(output)
-            raise DivergedError(f"{error}: written to {output}", result=error.result) from error
         result.save(output)
     if as_json:
         summary = _summary(result, style, [(style, 1.0)], output) | {"loop": loop}
@@ -279,6 +269,18 @@ def main() -> NoReturn:
 
 def _say(message: str) -> None:
     typer.echo(f"retimbre: {message}", err=True)
+
+
+@contextmanager
+def _saving_the_best(output: Path) -> Iterator[None]:
+    """Write what a diverged run came to before its error goes on, and say so in it."""
+    try:
+        yield
+    except DivergedError as error:
+        if error.result is None:
+            raise
+        error.result.save(output)
+        raise DivergedError(f"{error}: written to {output}", result=error.result) from error
 
 
 @contextmanager
