@@ -381,7 +381,6 @@ def _to_waveform(
     on_step: OnStep | None,
 ) -> tuple[Tensor, list[Step], float, float]:
     """Samples (C, N) for the spectrogram of a run; the steps it took, the loss reached, the convergence."""
-
     # A channel that is silent stays so: where all are nearly silent, rounding would leak into it.
     sounding = (bins.abs().amax(dim=(1, 2)) > 0).to(run.point)[:, None]
 
