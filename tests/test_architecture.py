@@ -9,7 +9,16 @@ ROOT = Path(retimbre.__file__).parent
 STOREYS = ["errors", "settings", "sound", "networks", "objective", "_transfer", "_texture", "quality", "apps"]
 INSIDE = {
     "sound": ["containers", "audio", "loudness", "spectral", "phase", "blocks", "diffuse", "loops"],
-    "objective": ["statistics", "losses", "kernels", "widths", "optimise"],
+    "objective": [
+        "statistics",
+        "losses",
+        "diagonals",
+        "arccosine",
+        "kernels",
+        "widths",
+        "descent",
+        "optimise",
+    ],
     "quality": ["pictures", "report"],
     "apps": ["score", "orchestra", "demo", "cli"],
 }

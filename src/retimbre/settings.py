@@ -78,7 +78,7 @@ class Settings:
     optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", "the method of optimisation")
     n_iter: int = _option(60, "iterations at most", low=1, high=1_000_000)
     tolerance: float = _option(
-        1e-2, "stop when ten evaluations lower the loss by less than this share", low=0, high=1
+        2e-2, "stop when ten evaluations lower the loss by less than this share", low=0, high=1
     )
     n_iter_phase: int = _option(8, "iterations of Griffin-Lim", low=0, high=100_000)
     n_iter_waveform: int = _option(20, "iterations on the waveform itself, at the end", low=0, high=100_000)

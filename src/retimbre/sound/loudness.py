@@ -1,6 +1,7 @@
 """Loudness by ITU-R BS.1770-4, and a limiter that keeps peaks under a ceiling."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -55,14 +56,24 @@ def _lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _k_weighted(samples: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
-    """Apply the K weighting: a shelf for the head, a high pass for the ear.
+    """Apply the K weighting, as a product with its exact frequency response.
+
+    Half a second of padding holds the ringing of the 38 Hz pole pair, which has fallen by more than
+    400 dB by then.
+    """
+    n = 1 << (samples.shape[1] + sample_rate // 2 - 1).bit_length()
+    spectrum = np.fft.rfft(samples.astype(np.float64), n)
+    spectrum *= _k_response(n, sample_rate)
+    return np.fft.irfft(spectrum, n)[:, : samples.shape[1]]
+
+
+@lru_cache(maxsize=4)
+def _k_response(n: int, sample_rate: int) -> npt.NDArray[np.complex128]:
+    """Response of the K weighting at the bins of a transform of n samples: a shelf for the head, a high pass.
 
     The two analogue prototypes behind the standard's 48 kHz coefficients, bilinear at any rate
-    (De Man 2014, "Evaluation of implementations of the EBU R128 loudness measurement"). Applied as
-    a product with the exact frequency response; half a second of padding holds the ringing of
-    the 38 Hz pole pair, which has fallen by more than 400 dB by then.
+    (De Man 2014, "Evaluation of implementations of the EBU R128 loudness measurement").
     """
-    n = samples.shape[1] + sample_rate // 2
     w = np.exp(-2j * np.pi * np.arange(n // 2 + 1) / n)  # z^-1
 
     def biquad(b: tuple[float, ...], a: tuple[float, ...]) -> npt.NDArray[np.complex128]:
@@ -78,9 +89,7 @@ def _k_weighted(samples: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
     k, q = math.tan(math.pi * 38.13547087602444 / sample_rate), 0.5003270373238773
     poles = (1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k)
     high_pass = biquad((poles[0], -2 * poles[0], poles[0]), poles)
-
-    spectrum = np.fft.rfft(samples.astype(np.float64), n)
-    return np.fft.irfft(spectrum * shelf * high_pass, n)[:, : samples.shape[1]]
+    return shelf * high_pass
 
 
 def limit(samples: Samples, sample_rate: int, *, gain: float = 1.0, ceiling: float = CEILING) -> Samples:
