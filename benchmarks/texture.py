@@ -99,7 +99,7 @@ def held_out(clip: Audio, style: Audio, taps: int) -> float:
 
 
 def _frames(clip: Audio) -> torch.Tensor:
-    gain = np.float32(10 ** ((-20 - loudness(clip.samples, RATE)) / 20))
+    gain = np.float32(10 ** ((-20 - loudness(clip)) / 20))
     return compress(Window(2048, 512).stft(torch.from_numpy(clip.samples[:1] * gain))[0].abs())
 
 

@@ -6,9 +6,15 @@ from pathlib import Path
 import retimbre
 
 ROOT = Path(retimbre.__file__).parent
-STOREYS = ["errors", "settings", "sound", "networks", "objective", "_transfer", "_texture", "quality", "apps"]
+STOREYS = [
+    *("errors", "settings", "sound", "networks", "objective"),
+    *("_clips", "_result", "_work", "_transfer", "_texture", "quality", "apps"),
+]
 INSIDE = {
-    "sound": ["containers", "audio", "loudness", "spectral", "phase", "blocks", "diffuse", "loops"],
+    "sound": [
+        *("audio", "containers", "files", "loudness", "spectral"),
+        *("phase", "blocks", "diffuse", "loops"),
+    ],
     "objective": [
         "statistics",
         "losses",

@@ -1,6 +1,7 @@
 """The whole transfer: what it keeps of the content, what it takes of the style, what it says."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 import retimbre
 from retimbre import Audio, DivergedError, InputError, Settings, Step, transfer
-from retimbre._transfer import as_audio
+from retimbre._clips import as_sound
 from retimbre.sound.loudness import loudness
 from retimbre.sound.spectral import Window, joint_magnitude
 
@@ -108,7 +109,7 @@ def test_loudness_of_the_content_is_kept_and_the_peak_stays_below_1_dbfs(gain: f
     content = Audio(_pulses().samples * np.float32(gain), RATE)
     audio = transfer(content, _hiss(), QUICK).audio
     assert float(np.abs(audio.samples).max()) < 10 ** (-1 / 20)
-    assert loudness(audio.samples, RATE) == pytest.approx(loudness(content.samples, RATE), abs=0.2)
+    assert loudness(audio) == pytest.approx(loudness(content), abs=0.2)
 
 
 def test_the_level_of_the_inputs_does_not_matter() -> None:
@@ -207,7 +208,7 @@ def test_what_cannot_be_a_clip_is_named() -> None:
             transfer(bad, style)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="the style is silent"):
         transfer(style, Audio(np.zeros(RATE, np.float32), RATE))
-    assert as_audio(style, "style") is style
+    assert as_sound(style, "style") is style
 
 
 def test_an_interrupt_gives_the_best_so_far() -> None:
@@ -343,6 +344,75 @@ def test_styles_mix_and_weight_0_is_not_there() -> None:
     for weights in ([], [(low, -1.0)], [(low, 0.0)], [(low, math.nan)]):
         with pytest.raises(InputError, match="weights of the styles"):
             transfer(content, weights, settings)
+
+
+def _long() -> tuple[Audio, Audio]:
+    return _pulses(35.0, 8000, channels=2), _hiss(2, 8000, 1000, 2000)
+
+
+def test_into_a_file_it_is_the_same_and_leaves_nothing_else(tmp_path: Path) -> None:
+    content, style = _long()
+    settings = Settings(n_iter=8, n_iter_waveform=3)
+    retimbre.write(tmp_path / "c.wav", content)
+    retimbre.write(tmp_path / "s.wav", style)
+    kept = transfer(tmp_path / "c.wav", tmp_path / "s.wav", settings)
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out" / "o.wav"
+    written = transfer(tmp_path / "c.wav", tmp_path / "s.wav", settings, output=path)
+    assert written.clip == path
+    np.testing.assert_allclose(written.audio.samples, kept.audio.samples, rtol=0, atol=2**-22)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["o.wav"]
+    with pytest.raises(InputError, match="one of the inputs"):
+        transfer(tmp_path / "c.wav", tmp_path / "s.wav", settings, output=tmp_path / "s.wav")
+
+
+def test_several_jobs_give_the_same_clip_and_tell_steps_one_at_a_time() -> None:
+    content, style = _long()
+    settings = Settings(n_iter=8, n_iter_waveform=3)
+    told: list[Step] = []
+    n_threads = torch.get_num_threads()
+    alone = transfer(content, style, settings)
+    together = transfer(content, style, replace(settings, jobs=3), on_step=told.append)
+    assert torch.get_num_threads() == n_threads
+    np.testing.assert_allclose(together.audio.samples, alone.audio.samples, rtol=0, atol=1e-3)
+    assert tuple(told) == together.steps
+    assert [s.evaluation for s in told] == list(range(1, len(told) + 1))
+    assert {s.block for s in told} == {1, 2, 3, 4}
+    for number in (1, 2, 3, 4):
+        share = [s.done for s in told if s.block == number]
+        assert share == sorted(share)
+    assert together.written == pytest.approx(alone.written, rel=1e-3)
+
+
+@pytest.mark.parametrize("at", [1, 30])
+def test_several_jobs_stop_at_an_interrupt_with_what_they_have(at: int) -> None:
+    content, style = _long()
+
+    def interrupt(step: Step) -> None:
+        if step.evaluation == at:
+            raise KeyboardInterrupt
+
+    result = transfer(content, style, Settings(n_iter=20, jobs=2), on_step=interrupt)
+    assert result.stopped == "interrupted"
+    assert result.audio.n_samples == content.n_samples
+    assert len(result.steps) <= at + 2
+    last = result.audio.samples[0, -40_000:], content.samples[0, -40_000:]
+    assert np.corrcoef(*last)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_what_is_written_is_what_was_optimised_on_the_demonstrations_pairs(number: int) -> None:
+    from retimbre.apps.demo import PAIRS
+    from retimbre.apps.orchestra import render
+
+    pair = PAIRS[number]
+    clips = []
+    for instrument, piece in (pair.content, pair.style):
+        clip = render(piece, instrument, seconds=6.0)
+        clips.append(Audio(clip.samples.mean(axis=0), clip.sample_rate).resampled(RATE))
+    result = transfer(clips[0], clips[1])
+    assert result.best is not None
+    assert result.written <= 1.05 * result.best.loss
 
 
 @pytest.mark.parametrize("network", ["kernel", "shallow"])

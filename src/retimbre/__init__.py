@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from retimbre._result import Result
     from retimbre._texture import texture
-    from retimbre._transfer import Result, transfer
+    from retimbre._transfer import transfer
     from retimbre.errors import (
         AudioReadError,
         DependencyError,
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from retimbre.objective.losses import ContentLoss, StyleLoss
     from retimbre.objective.optimise import Step
     from retimbre.settings import Settings
-    from retimbre.sound.audio import Audio, read, write
+    from retimbre.sound.audio import Audio
+    from retimbre.sound.files import read, write
 
 __all__ = [
     "Audio",
@@ -47,7 +49,8 @@ __all__ = [
 
 _HOMES = {
     "retimbre._texture": ("texture",),
-    "retimbre._transfer": ("Result", "transfer"),
+    "retimbre._result": ("Result",),
+    "retimbre._transfer": ("transfer",),
     "retimbre.errors": (
         "AudioReadError",
         "DependencyError",
@@ -59,7 +62,8 @@ _HOMES = {
     "retimbre.objective.losses": ("ContentLoss", "StyleLoss"),
     "retimbre.objective.optimise": ("Step",),
     "retimbre.settings": ("Settings",),
-    "retimbre.sound.audio": ("Audio", "read", "write"),
+    "retimbre.sound.audio": ("Audio",),
+    "retimbre.sound.files": ("read", "write"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

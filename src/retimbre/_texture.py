@@ -8,34 +8,25 @@ at the same time, and the crossfade has only a difference of phase to hide.
 """
 
 import math
+import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from retimbre._transfer import (
-    MAX_WORKING_RATE,
-    Clip,
-    Result,
-    _analyse,
-    _device,
-    _diverged,
-    _excerpts,
-    _mean,
-    _mean_step,
-    _spectrogram,
-    _to_waveform,
-    as_audio,
-)
+from retimbre._clips import MAX_WORKING_RATE, Clip, analyse, as_sound, device, excerpts, paths, spectrogram
+from retimbre._result import Result, delivered, mean, mean_step, to_waveform
 from retimbre.errors import InputError
 from retimbre.objective.losses import Objective
 from retimbre.objective.optimise import OnStep, Run, Step, optimise
 from retimbre.objective.widths import style_terms
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio
+from retimbre.sound import files
+from retimbre.sound.audio import Audio, Samples, Sound, collected
 from retimbre.sound.diffuse import Diffuse
-from retimbre.sound.loops import Plan, Samples, dividing, lay, match_loop, turned
+from retimbre.sound.loops import Plan, dividing, lay, match_loop, turned
 from retimbre.sound.loudness import loudness, match_loudness
 from retimbre.sound.spectral import Window, image
 
@@ -52,6 +43,7 @@ def texture(
     settings: Settings | None = None,
     *,
     loop: bool = False,
+    output: str | os.PathLike[str] | None = None,
     on_step: OnStep | None = None,
 ) -> Result:
     """Make new sound of any length with the style's statistics and no content.
@@ -68,6 +60,7 @@ def texture(
             memory of the optimisation; time grows with the length.
         settings: :class:`Settings`; its defaults if ``None``.
         loop: Make the end join the start.
+        output: File to write.
         on_step: Called with a :class:`Step` after every evaluation. ``KeyboardInterrupt``, raised in it or by
             Ctrl-C, ends the run: the result is then as long as the blocks made so far.
 
@@ -84,10 +77,15 @@ def texture(
     """
     began = time.perf_counter()
     settings = settings or Settings()
-    style = as_audio(style, "style")
-    window = Window.at_rate(settings, min(style.sample_rate, MAX_WORKING_RATE), _device(settings))
-    rate = min(style.sample_rate, MAX_WORKING_RATE)
-    excerpts = _excerpts(style, settings)
+    output = None if output is None else Path(output)
+    sound = as_sound(style, "style")
+    if output is not None:
+        files.check_output(
+            output, sample_rate=sound.sample_rate, n_channels=sound.n_channels, inputs=paths(style)
+        )
+    rate = min(sound.sample_rate, MAX_WORKING_RATE)
+    window = Window.at_rate(settings, rate, device(settings))
+    heard = excerpts(sound, settings)
     shortest = window.n_fft / rate
     if not shortest <= seconds < math.inf:
         raise InputError(
@@ -97,23 +95,22 @@ def texture(
     if loop:
         window = replace(window, hop_length=dividing(round(seconds * rate), window.hop_length))
     plan = Plan.of(seconds * rate, window, rate, loop=loop)
-    loom = _Loom([_analyse(e, rate, window) for e in excerpts], plan, window, settings)
+    loom = _Loom([analyse(piece, rate, window) for piece in heard], plan, window, settings)
     blocks, steps = _weave(loom, plan, on_step)
     whole = lay([plan.trimmed(b.samples) for b in blocks], plan.step, ring=loop)
-    result = Result(
-        audio=_finish(whole, len(blocks) == plan.n_blocks, plan, style, seconds, rate),
+    best = mean_step([steps[b.run.best.evaluation - 1] for b in blocks if b.run.best])
+    made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
+    return Result(
+        clip=delivered(made, output if best is not None else None),
         settings=settings,
         steps=tuple(steps),
-        best=_mean_step([steps[b.run.best.evaluation - 1] for b in blocks if b.run.best]),
-        written=_mean([b.written for b in blocks]),
+        best=best,
+        written=mean([b.written for b in blocks]),
         content_weight=0.0,
-        spectral_convergence=_mean([b.spectral_convergence for b in blocks]),
+        spectral_convergence=mean([b.spectral_convergence for b in blocks]),
         stopped=blocks[-1].run.stopped,
         seconds=time.perf_counter() - began,
-    )
-    if result.stopped == "diverged":
-        raise _diverged(result)
-    return result
+    ).checked()
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ class _Loom:
     def __init__(self, excerpts: list[Tensor], plan: Plan, window: Window, settings: Settings) -> None:
         self._plan, self._window, self._settings = plan, window, settings
         self._generator = torch.Generator().manual_seed(settings.seed)
-        clips = [_spectrogram(bins) for bins in excerpts]
+        clips = [spectrogram(bins) for bins in excerpts]
         self._frames = torch.cat(clips, dim=1)
         self._top = self._frames.amax(dim=1, keepdim=True)
         self._diffuse = Diffuse(torch.cat(excerpts, dim=2))
@@ -178,10 +175,11 @@ class _Loom:
             on_step=tell,
         )
         run.steps = list(earlier)  # with those of this block; the count goes on from them
-        samples, _, written, convergence = _to_waveform(
+        waveform = to_waveform(
             run, directions, plan.n_samples, self._objective, self._window, self._settings, tell
         )
-        return _Block(run, samples.cpu().numpy(), written, convergence)
+        samples = waveform.samples.cpu().numpy()
+        return _Block(run, samples, waveform.written, waveform.spectral_convergence)
 
     def _start(self, n_frames: int) -> Tensor:
         """Short pieces of the style in random order, (F, T): its levels, and what sounds together."""
@@ -202,7 +200,9 @@ def _weave(loom: _Loom, plan: Plan, on_step: OnStep | None) -> tuple[list[_Block
     steps: list[Step] = []
 
     def tell(step: Step) -> None:
-        steps.append(replace(step, block=len(blocks) + 1, n_blocks=plan.n_blocks))
+        half = 0.5 * step.iteration / step.n_iter + (0.5 if step.stage == "waveform" else 0.0)
+        done = (len(blocks) + half) / plan.n_blocks
+        steps.append(replace(step, block=len(blocks) + 1, n_blocks=plan.n_blocks, done=done))
         if on_step is not None:
             on_step(steps[-1])
 
@@ -229,14 +229,14 @@ def _piece(taps: int) -> int:
     return min(taps, 21)
 
 
-def _finish(whole: Samples, complete: bool, plan: Plan, style: Audio, seconds: float, rate: int) -> Audio:
+def _finish(whole: Samples, complete: bool, plan: Plan, style: Sound, seconds: float, rate: int) -> Audio:
     """Give samples of the working rate the style's rate and loudness; the exact length if complete."""
     n_samples = round(seconds * style.sample_rate)
-    target = loudness(style.samples, style.sample_rate)
+    target = loudness(style)
     if plan.loop:
         if not complete:
             n_samples = round(whole.shape[1] * style.sample_rate / rate)
         return match_loop(Audio(turned(whole, n_samples), style.sample_rate), target)
     clip = Audio(whole, rate).resampled(style.sample_rate)
-    samples = clip.samples[:, :n_samples]
-    return Audio(match_loudness(samples, style.sample_rate, target), style.sample_rate)
+    clip = Audio(clip.samples[:, :n_samples], style.sample_rate)
+    return collected(match_loudness(clip, target))

@@ -16,7 +16,7 @@ line prints it as it is and ends with exit code 2.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retimbre._transfer import Result
+    from retimbre._result import Result
 
 
 class RetimbreError(Exception):

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retimbre.sound.audio import Audio, read, write
+from retimbre.sound.audio import Audio
+from retimbre.sound.files import read, write
 
 COMMAND = (sys.executable, "-W", "error", "-m", "retimbre", "texture")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}

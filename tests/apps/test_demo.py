@@ -8,7 +8,7 @@ from retimbre.apps.demo import PAIRS, demo
 from retimbre.errors import InputError
 from retimbre.objective.optimise import Step
 from retimbre.settings import Settings
-from retimbre.sound.audio import read
+from retimbre.sound.files import read
 
 for package in ("midirenderer", "pretty_midi", "matplotlib", "jinja2"):
     pytest.importorskip(package)

@@ -1,14 +1,14 @@
 """Blocks: they cover the clip, and their joints cannot be heard."""
 
+import tracemalloc
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from retimbre.sound import blocks
-
-Samples = npt.NDArray[np.float32]
+from retimbre.sound.audio import Audio, Samples
 
 
 @pytest.mark.parametrize("n_samples", [1, 99, 100, 101, 190, 191, 1000, 12_345])
@@ -23,11 +23,8 @@ def test_blocks_cover_the_clip_overlap_and_are_not_too_long(n_samples: int) -> N
 
 
 def _joined(parts: list[Samples], places: list[slice], n_samples: int) -> Samples:
-    whole, done = np.zeros((parts[0].shape[0], n_samples), np.float32), 0
-    for place, part in zip(places, parts, strict=True):
-        blocks.join(whole, place, part, done=done)
-        done = place.stop
-    return whole
+    joined = blocks.join(zip(places, parts, strict=True), n_samples, parts[0].shape[0])
+    return np.concatenate(list(joined), axis=1)
 
 
 def test_blocks_of_the_clip_itself_give_it_back() -> None:
@@ -67,3 +64,42 @@ def test_all_channels_fade_together() -> None:
     parts = [np.vstack([n := rng.standard_normal(12_000), 0.5 * n]).astype(np.float32) for _ in places]
     whole = _joined(parts, places, 20_000)
     np.testing.assert_allclose(whole[1], 0.5 * whole[0], atol=1e-6)
+
+
+def test_silence_where_there_is_no_block() -> None:
+    ones = np.ones((2, 100), np.float32)
+    places = [slice(50, 150), slice(140, 240), slice(300, 400)]
+    whole = _joined([ones, ones, ones], places, 500)
+    expected = np.zeros((2, 500), np.float32)
+    expected[:, 50:240] = expected[:, 300:400] = 1
+    np.testing.assert_allclose(whole, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 30, 1000])
+def test_windows_are_slices_of_the_clip(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = Audio(np.arange(2000, dtype=np.float32).reshape(2, 1000), 8000)
+    pieces = clip.pieces
+    monkeypatch.setattr(Audio, "pieces", lambda self, _: pieces(length))
+    places = [slice(0, 10), slice(0, 100), slice(50, 120), slice(500, 600), slice(600, 601), slice(990, 1000)]
+    for place, found in zip(places, blocks.windows(clip, places), strict=True):
+        np.testing.assert_array_equal(found, clip.samples[:, place])
+
+
+def test_windows_hold_no_more_than_they_need() -> None:
+    """An hour of sound that is made as it is read, and never there as a whole."""
+
+    class Hour:
+        sample_rate, n_channels, n_samples = 8000, 2, 8000 * 3600
+
+        def pieces(self, length: int) -> Iterator[Samples]:
+            for start in range(0, self.n_samples, length):
+                yield np.full((2, min(length, self.n_samples - start)), start, np.float32)
+
+    tracemalloc.start()
+    places = blocks.cut(Hour.n_samples, longest=80_000, overlap=8_000)
+    parts = zip(places, blocks.around(Hour(), places, 0), strict=True)
+    total = sum(part.shape[1] for part in blocks.join(parts, Hour.n_samples, 2))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total == Hour.n_samples
+    assert peak < 30 * 2**20 < 2 * 4 * Hour.n_samples

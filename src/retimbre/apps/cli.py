@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from retimbre import __version__
-from retimbre.errors import DivergedError, InputError, RetimbreError
+from retimbre.errors import InputError, RetimbreError
 from retimbre.settings import Settings
 
 if TYPE_CHECKING:
-    from retimbre._transfer import Result
+    from retimbre._result import Result
     from retimbre.objective.optimise import OnStep, Step
 
 app = typer.Typer(
@@ -121,20 +121,12 @@ def transfer(
     The output has the content's length, sample rate, channels and loudness. Ctrl-C writes the best
     result so far; a second Ctrl-C stops at once.
     """
-    from retimbre.sound import audio
+    from retimbre.sound import files
 
     mix = _weighted([] if style is None else [str(style)], more_styles or [])
-    inputs = (content, *(path for path, _ in mix))
-    clip, styles = audio.read(content), [(audio.read(path), weight) for path, weight in mix]
-    audio.check_output(
-        output,
-        sample_rate=clip.sample_rate,
-        n_channels=clip.n_channels,
-        inputs=inputs,
-    )
     if trace is not None:
-        audio.check_writable(trace)
-        if any(trace.resolve() == path.resolve() for path in (*inputs, output)):
+        files.check_writable(trace)
+        if any(trace.resolve() == path.resolve() for path in (content, output, *(path for path, _ in mix))):
             raise InputError(f"{trace} is the content, the style or the output: expected a file of its own")
 
     from retimbre._transfer import transfer as run
@@ -146,9 +138,7 @@ def transfer(
             show(step)
             stop_if_asked(step)
 
-        with _saving_the_best(output):
-            result = run(clip, styles, settings, on_step=on_step)
-        result.save(output)
+        result = run(content, mix, settings, output=output, on_step=on_step)
     if as_json:
         typer.echo(json.dumps(_summary(result, content, mix, output)))
     if result.stopped == "interrupted":
@@ -156,7 +146,7 @@ def transfer(
         _say(f"interrupted: wrote the best result so far (evaluation {result.best.evaluation}) to {output}")
         raise typer.Exit(_INTERRUPTED)
     if sys.stderr.isatty() and not quiet:
-        _say(f"{output}: {result.audio.seconds:.1f} s of sound in {result.seconds:.1f} s ({result.stopped})")
+        _say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
 
 
 @app.command()
@@ -178,11 +168,6 @@ def texture(
     strength, content-weight and init mean nothing here. Ctrl-C writes the best result so far, as long as
     the blocks made by then; a second Ctrl-C stops at once.
     """
-    from retimbre.sound import audio
-
-    clip = audio.read(style)
-    audio.check_output(output, sample_rate=clip.sample_rate, n_channels=clip.n_channels, inputs=(style,))
-
     from retimbre._texture import texture as run
 
     with _interrupts() as stop_if_asked, _progress(quiet) as show:
@@ -191,9 +176,7 @@ def texture(
             show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
             stop_if_asked(step)
 
-        with _saving_the_best(output):
-            result = run(clip, seconds, settings, loop=loop, on_step=on_step)
-        result.save(output)
+        result = run(style, seconds, settings, loop=loop, output=output, on_step=on_step)
     if as_json:
         summary = _summary(result, style, [(style, 1.0)], output) | {"loop": loop}
         typer.echo(json.dumps({key: value for key, value in summary.items() if key != "content"}))
@@ -201,7 +184,7 @@ def texture(
         _say(f"interrupted: wrote the best result so far, {result.audio.seconds:.1f} s, to {output}")
         raise typer.Exit(_INTERRUPTED)
     if sys.stderr.isatty() and not quiet:
-        _say(f"{output}: {result.audio.seconds:.1f} s of sound in {result.seconds:.1f} s ({result.stopped})")
+        _say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
 
 
 @app.command()
@@ -272,18 +255,6 @@ def _say(message: str) -> None:
 
 
 @contextmanager
-def _saving_the_best(output: Path) -> Iterator[None]:
-    """Write what a diverged run came to before its error goes on, and say so in it."""
-    try:
-        yield
-    except DivergedError as error:
-        if error.result is None:
-            raise
-        error.result.save(output)
-        raise DivergedError(f"{error}: written to {output}", result=error.result) from error
-
-
-@contextmanager
 def _interrupts() -> "Iterator[OnStep]":
     """Make the first SIGINT or SIGTERM a stop after the evaluation at hand, the second one at once."""
     asked = False
@@ -334,11 +305,10 @@ def _progress(quiet: bool) -> "Iterator[Callable[..., None]]":
 
         def show(step: "Step", title: str = "transfer") -> None:
             if title not in tasks:
-                tasks[title] = bar.add_task(title, evaluation=0, terms="")
+                tasks[title] = bar.add_task(title, evaluation=0, terms="", total=1.0)
             bar.update(
                 tasks[title],
-                completed=step.iteration,
-                total=step.n_iter,
+                completed=step.done,
                 evaluation=step.evaluation,
                 terms=f"loss {step.loss:.4f}  content {step.content:.4f}  style {step.style:.4f}",
             )

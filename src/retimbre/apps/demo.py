@@ -13,7 +13,7 @@ from retimbre.errors import InputError
 from retimbre.objective.optimise import Step
 from retimbre.quality import report
 from retimbre.settings import Settings
-from retimbre.sound.audio import atomic, check_writable, write
+from retimbre.sound.files import atomic, check_writable, write
 
 SECONDS = 6.0
 """Default length of a clip: two to four bars."""

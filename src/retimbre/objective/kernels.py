@@ -27,7 +27,8 @@ left out below. The derivatives are smooth, also where two frames are the same (
     dk/dq = (pi - theta) / pi,       dk/da = sin theta / (2 pi) * sqrt(b / a).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -87,9 +88,10 @@ class KernelTerms:
             weights[here] = -2 * share / (n_frames * clip.shape[1])
             for whole, part in zip(self._beside_norms, self._norms(clip), strict=True):
                 whole[here] = part
-        scales = self._style_powers(clips, [share for _, share in style.clips])
+        scales = _style_powers(style, layers, taps)
         self._weights = [weights / (layers * scale) for scale in scales]  # of each column's squares
-        self._pairs = self._stack(n_frames, n_columns, gaps)
+        self._pairs = Stack(n_frames, n_columns, layers=layers, taps=taps, like=content, gaps=gaps)
+        self._evaluations = 0
         self._diagonal = [Layer((n_frames,), content) for _ in range(layers)]
         self._kernels = [content.new_empty(n_frames) for _ in range(layers)]
 
@@ -100,11 +102,14 @@ class KernelTerms:
 
     def evaluate(self, x: Tensor) -> tuple[Tensor, Tensor, Gradient]:
         """Content term, style term, and what gives the gradient of a weighted sum of them."""
-        norms = self._norms(x)
+        self._evaluations += 1
+        norms, number = self._norms(x), self._evaluations
         content, of_content, along = self._content_term(x, norms)
         style, of_style, d_products = self._style_term(x, norms)
 
         def gradient(d_content: Tensor, d_style: Tensor) -> Tensor:
+            if number != self._evaluations:  # another one has overwritten what this one needs
+                return self.evaluate(x)[2](d_content, d_style)
             whole = x * (d_content * of_content + d_style * of_style)
             whole.addcmul_(self._content, d_content * along)
             return whole.addmm_(self._beside, d_products.T, alpha=d_style.item())
@@ -112,34 +117,11 @@ class KernelTerms:
         return content, style, gradient
 
     def _norms(self, frames: Tensor) -> list[Tensor]:
-        """``a`` of each layer: power of the patches around each frame, (T,)."""
-        norms = [self._over_taps(self._dots(frames, frames))]
-        for _ in range(self._layers - 1):
-            norms.append(self._over_taps(norms[-1]))
-        return norms
+        return _norms(self._dots(frames, frames), self._layers, self._taps)
 
     def _dots(self, a: Tensor, b: Tensor) -> Tensor:
         """Products of equal columns of (F, T) and (F, T)."""
         return torch.mul(a, b, out=self._work.resize_(a.shape)).sum(dim=0)
-
-    def _over_taps(self, values: Tensor) -> Tensor:
-        half = self._taps // 2
-        return functional.pad(values, (half, half)).unfold(0, self._taps, 1).sum(dim=1)
-
-    def _style_powers(self, clips: list[Tensor], shares: list[float]) -> list[Tensor]:
-        """``mean k_ss^2`` of each layer over all pairs of the style's frames."""
-        norms = [self._norms(clip) for clip in clips]
-        totals = [self._content.new_zeros(()) for _ in range(self._layers)]
-        for a, norms_a, share_a in zip(clips, norms, shares, strict=True):
-            for b, norms_b, share_b in zip(clips, norms, shares, strict=True):
-                stack = self._stack(a.shape[1], b.shape[1])
-                stack.forward(a, b, norms_a, norms_b)
-                for n, kernel in enumerate(stack.kernels):
-                    totals[n] += share_a * share_b * kernel.square().mean()
-        return totals
-
-    def _stack(self, rows: int, columns: int, gaps: Sequence[slice] = ()) -> Stack:
-        return Stack(rows, columns, layers=self._layers, taps=self._taps, like=self._content, gaps=gaps)
 
     def _style_term(self, x: Tensor, norms: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Value, the gradient's factor of x (T,), and its matrix with the clips side by side (T, U)."""
@@ -156,17 +138,17 @@ class KernelTerms:
         """From gradients by each layer's norms to the factor of x, (T,)."""
         total = torch.zeros_like(d_norms[-1])
         for d in reversed(d_norms):
-            total = self._over_taps(total + d)
+            total = _over_taps(total + d, self._taps)
         return 2 * total
 
     def _content_term(self, x: Tensor, norms: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Value, and the gradient's factors of x and of the content, (T,) each."""
         c_norms = self._content_norms
         scale = c_norms[-1].sum()
-        products = self._over_taps(self._dots(x, self._content))
+        products = _over_taps(self._dots(x, self._content), self._taps)
         for layer, kernel, a, b in zip(self._diagonal, self._kernels, norms, c_norms, strict=True):
             layer.forward(products, a, b, out=kernel)
-            products = self._over_taps(kernel)
+            products = _over_taps(kernel, self._taps)
         value = (norms[-1] + c_norms[-1] - 2 * self._kernels[-1]).sum() / scale
         d_norms = [torch.zeros_like(a) for a in norms]
         d_norms[-1] += 1 / scale
@@ -174,8 +156,34 @@ class KernelTerms:
         for n in reversed(range(self._layers)):
             d_products = torch.empty_like(d_kernel)
             d_norms[n] += self._diagonal[n].backward(d_kernel, out=d_products)
-            d_kernel = self._over_taps(d_products)
+            d_kernel = _over_taps(d_products, self._taps)
         return value, self._backward_norms(d_norms), d_kernel
+
+
+def _norms(power: Tensor, layers: int, taps: int) -> list[Tensor]:
+    """``a`` of each layer from the frames' power: that of the patches around each frame, (T,)."""
+    norms = [_over_taps(power, taps)]
+    for _ in range(layers - 1):
+        norms.append(_over_taps(norms[-1], taps))
+    return norms
+
+
+def _over_taps(values: Tensor, taps: int) -> Tensor:
+    return functional.pad(values, (taps // 2, taps // 2)).unfold(0, taps, 1).sum(dim=1)
+
+
+@lru_cache(maxsize=4)
+def _style_powers(style: Style, layers: int, taps: int) -> list[Tensor]:
+    """``mean k_ss^2`` of each layer over all pairs of the style's frames; the same for all blocks."""
+    norms = [_norms(frames.square().sum(dim=0), layers, taps) for frames, _ in style.clips]
+    totals = [torch.zeros_like(norms[0][0][0]) for _ in range(layers)]
+    for (x, share_x), norms_x in zip(style.clips, norms, strict=True):
+        for (y, share_y), norms_y in zip(style.clips, norms, strict=True):
+            stack = Stack(x.shape[1], y.shape[1], layers=layers, taps=taps, like=x)
+            stack.forward(x, y, norms_x, norms_y)
+            for n, kernel in enumerate(stack.kernels):
+                totals[n] += share_x * share_y * kernel.square().mean()
+    return totals
 
 
 class _Evaluate(torch.autograd.Function):

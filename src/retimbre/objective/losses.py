@@ -118,7 +118,7 @@ class Terms(NamedTuple):
     style: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Style:
     """What a style is known by: one or more clips, whose statistics are mixed.
 

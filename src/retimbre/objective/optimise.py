@@ -34,8 +34,8 @@ and 80 evaluations (the demonstration's pairs, strengths .5 and .9), and reading
 
 _FIRST_STEP = 0.3
 """Size of the first step of L-BFGS as a share of the start, by sums of absolute values. From .03 to 1 the
-losses after 10, 20 and 40 evaluations are within 3 % of each other (the same pairs); small ones can end in the
-nearest minimum instead of a better one (a steady tone in the style of a band of noise)."""
+losses after 10, 20 and 40 evaluations are within 3 % of each other (the same pairs); small ones can end in
+the nearest minimum instead of a better one (a steady tone in the style of a band of noise)."""
 
 _ADAM_RATE = 0.1
 """Adam's step in units of log1p(magnitude), whose values are 0 to 6: of .01, .02, .05, .1 and .2 the one
@@ -61,6 +61,7 @@ class Step:
         seconds: Time since the first evaluation began.
         block: Number of the block of a long clip, from 1.
         n_blocks: Number of blocks.
+        done: Share of the whole work that is done, 0 to 1, if every iteration is needed.
     """
 
     stage: Stage
@@ -73,6 +74,7 @@ class Step:
     seconds: float
     block: int = 1
     n_blocks: int = 1
+    done: float = 0.0
 
 
 OnStep = Callable[[Step], None]

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from retimbre.errors import DependencyError
-from retimbre.sound.audio import Audio, atomic
+from retimbre.sound.audio import Audio
+from retimbre.sound.files import atomic
 
 LOWEST, HIGHEST = 40.0, 16_000.0
 """Frequencies at the bottom and the top of a picture, in Hz."""

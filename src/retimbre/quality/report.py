@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import retimbre
-from retimbre._transfer import Result
+from retimbre._result import Result
 from retimbre.errors import DependencyError
 from retimbre.quality import pictures
 from retimbre.settings import Settings

@@ -1,15 +1,14 @@
-"""Long clips in blocks: cut with overlap, and joined without a seam.
+"""Long clips in blocks: cut with overlap, and joined without a seam, a few blocks in memory at a time."""
 
-Two blocks have the same content where they overlap, but each was optimised by itself. Crossfading them
-with weights w and 1 - w keeps the level only where they are alike: noise that differs loses 3 dB in the
-middle. With their correlation r the sum has the power ``w^2 + (1-w)^2 + 2 r w (1-w)``; dividing by its root
-keeps the level whatever r is, and leaves a plain crossfade where r is 1.
-"""
+import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
+from retimbre.sound.audio import Samples, Sound
+
+Gains = npt.NDArray[np.float64]
 
 
 def cut(n_samples: int, *, longest: int, overlap: int) -> list[slice]:
@@ -26,34 +25,74 @@ def cut(n_samples: int, *, longest: int, overlap: int) -> list[slice]:
     return [slice(int(start), int(start) + length) for start in starts]
 
 
-def around(samples: Samples, place: slice, margin: int) -> Samples:
-    """Give a block of samples (C, N) with ``margin`` more on either side; mirrored at the ends of the clip.
+def windows(sound: Sound, places: Iterable[slice]) -> Iterator[Samples]:
+    """Give the samples (C, n) at each of several places, whose starts do not decrease."""
+    pieces = sound.pieces(1 << 18)
+    first, there = 0, np.zeros((sound.n_channels, 0), np.float32)
+    for place in places:
+        parts = [there]
+        stop = first + there.shape[1]
+        while stop < place.stop:
+            piece = next(pieces)
+            stop += piece.shape[1]
+            if stop > place.start:
+                parts.append(piece)
+            else:
+                parts = [piece[:, :0]]
+        there = np.concatenate(parts, axis=1)
+        first = stop - there.shape[1]
+        there = there[:, max(0, place.start - first) :]
+        first = stop - there.shape[1]
+        yield there[:, place.start - first : place.stop - first]
 
-    >>> around(np.arange(5, dtype=np.float32)[None], slice(0, 3), 2)
+
+def around(sound: Sound, places: Iterable[slice], margin: int) -> Iterator[Samples]:
+    """Give the samples at each place with ``margin`` more on either side; mirrored at the ends of the clip.
+
+    >>> from retimbre.sound.audio import Audio
+    >>> next(around(Audio(np.arange(5), 8000), [slice(0, 3)], 2))
     array([[2., 1., 0., 1., 2., 3., 4.]], dtype=float32)
     """
-    start, stop, n_samples = place.start - margin, place.stop + margin, samples.shape[1]
-    inside = samples[:, max(0, start) : min(stop, n_samples)]
-    beyond = (max(0, -start), max(0, stop - n_samples))
-    return np.pad(inside, ((0, 0), beyond), mode="reflect" if n_samples > 1 else "edge")
+    n, places = sound.n_samples, list(places)
+    wider = [slice(max(0, p.start - margin), min(n, p.stop + margin)) for p in places]
+    for place, inside in zip(places, windows(sound, wider), strict=True):
+        beyond = (max(0, margin - place.start), max(0, place.stop + margin - n))
+        yield np.pad(inside, ((0, 0), beyond), mode="reflect" if n > 1 else "edge")
 
 
-def join(whole: Samples, place: slice, block: Samples, *, done: int) -> None:
-    """Write a block into its place, crossfading with what is there already.
+def join(parts: Iterable[tuple[slice, Samples]], n_samples: int, n_channels: int) -> Iterator[Samples]:
+    """Put blocks (C, n) in their places, in order: give the whole, ``n_samples`` long, in pieces.
 
-    Args:
-        whole: Samples (C, N), joined up to ``done``; changed in place.
-        place: Where the block belongs.
-        block: Samples (C, n) of that length.
-        done: End of the blocks joined so far.
+    Neighbours are crossfaded where they overlap. Where there is no block there is silence.
     """
-    n_shared = max(0, done - place.start)
-    whole[:, place.start + n_shared : place.stop] = block[:, n_shared:]
-    if n_shared:
-        here = slice(place.start, done)
-        old, new = whole[:, here].astype(np.float64), block[:, :n_shared].astype(np.float64)
-        size = np.sqrt(np.square(old).sum() * np.square(new).sum())
-        correlation = np.clip((old * new).sum() / size, 0, 1) if size > 0 else 1.0
-        w = (np.arange(n_shared) + 0.5) / n_shared
-        level = np.sqrt(w**2 + (1 - w) ** 2 + 2 * correlation * w * (1 - w))
-        whole[:, here] = (w * new + (1 - w) * old) / level
+    at, held = 0, np.zeros((n_channels, 0), np.float32)  # `held` follows what was given up to `at`
+    for place, block in parts:
+        n_shared = at + held.shape[1] - place.start
+        if n_shared > 0:
+            ending, beginning = held[:, -n_shared:], block[:, :n_shared]
+            out, into = crossfade(ending, beginning)
+            shared = (ending * out + beginning * into).astype(np.float32)
+            yield held[:, :-n_shared]
+            held = np.concatenate([shared, block[:, n_shared:]], axis=1)
+        else:
+            yield np.pad(held, ((0, 0), (0, -n_shared)))
+            held = block
+        at = place.start
+    yield np.pad(held, ((0, 0), (0, n_samples - at - held.shape[1])))
+
+
+def crossfade(ending: Samples, beginning: Samples) -> tuple[Gains, Gains]:
+    """Gains (n,) for two sounds (C, n) that are to become one without a change of level.
+
+    Both sides have the same content, but each was optimised by itself. Gains t and 1 - t, t = sin^2, keep
+    the level only where they are alike: noise that differs loses 3 dB in the middle. With their correlation
+    r the sum has the power ``t^2 + (1-t)^2 + 2 r t (1-t)``; dividing by its root keeps the level whatever
+    r is: a plain crossfade for the same sound (r = 1), one of equal power for unrelated ones (r = 0).
+    """
+    x, y = ending.astype(np.float64), beginning.astype(np.float64)
+    power = math.sqrt(float(np.square(x).sum() * np.square(y).sum()))
+    r = min(1.0, max(0.0, float((x * y).sum()) / power)) if power > 0 else 1.0
+    fade = x.shape[1]
+    t = np.sin(np.pi / 2 * (np.arange(fade) + 0.5) / max(fade, 1)) ** 2
+    size = np.sqrt(t**2 + (1 - t) ** 2 + 2 * r * t * (1 - t))
+    return (1 - t) / size, t / size

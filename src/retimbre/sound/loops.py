@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from retimbre.sound.audio import Audio
+from retimbre.sound.audio import Audio, Samples, collected
+from retimbre.sound.blocks import crossfade
 from retimbre.sound.loudness import match_loudness
 from retimbre.sound.spectral import Window
-
-Samples = npt.NDArray[np.float32]
 
 BLOCK = 8.0
 """Seconds: longest block. Memory and time of an evaluation grow with its square."""
@@ -98,10 +96,6 @@ def dividing(n_samples: int, hop_length: int) -> int:
 def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     """Add blocks, each ``step`` samples after the one before, with crossfades where they overlap.
 
-    The gains t and 1 - t of a crossfade, t = sin^2, are divided by ``sqrt(t^2 + (1-t)^2 + 2 r t (1-t))`` with
-    r the correlation of the two sides: the power of the sum is then that of its parts whether they are
-    the same sound (r = 1), unrelated (r = 0: an equal-power crossfade) or in between.
-
     Args:
         blocks: Shape (C, M) each, ``step <= M <= 2 step``.
         step: Distance of neighbours in samples.
@@ -119,7 +113,7 @@ def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     heads, tails = [np.ones(fade)] * n, [np.ones(fade)] * n
     for a in range(n if ring else n - 1):
         b = (a + 1) % n
-        tails[a], heads[b] = _gains(blocks[a][:, step:], blocks[b][:, :fade])
+        tails[a], heads[b] = crossfade(blocks[a][:, step:], blocks[b][:, :fade])
     laid = np.zeros((n_channels, total))
     for k, block in enumerate(blocks):
         shaped = block.astype(np.float64)
@@ -129,16 +123,6 @@ def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
         for row, values in zip(laid, shaped, strict=True):
             np.add.at(row, at, values)  # (a single block meets itself)
     return laid.astype(np.float32)
-
-
-def _gains(ending: Samples, beginning: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    x, y = ending.astype(np.float64), beginning.astype(np.float64)
-    power = math.sqrt(float(np.square(x).sum() * np.square(y).sum()))
-    r = max(0.0, float((x * y).sum()) / power) if power > 0 else 0.0
-    fade = x.shape[1]
-    t = np.sin(np.pi / 2 * (np.arange(fade) + 0.5) / max(fade, 1)) ** 2
-    size = np.sqrt(t**2 + (1 - t) ** 2 + 2 * r * t * (1 - t))
-    return (1 - t) / size, t / size
 
 
 def turned(samples: Samples, n_samples: int) -> Samples:
@@ -154,5 +138,5 @@ def match_loop(loop: Audio, target: float) -> Audio:
     """Bring a loop to a loudness in LUFS; its limiter goes round too, so that the gain has no step."""
     margin = loop.sample_rate // 2
     around = np.pad(loop.samples, ((0, 0), (margin, margin)), mode="wrap")
-    matched = match_loudness(around, loop.sample_rate, target)[:, margin:-margin]
-    return Audio(matched, loop.sample_rate)
+    matched = collected(match_loudness(Audio(around, loop.sample_rate), target))
+    return Audio(matched.samples[:, margin:-margin], loop.sample_rate)

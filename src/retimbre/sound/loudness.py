@@ -1,47 +1,42 @@
 """Loudness by ITU-R BS.1770-4, and a limiter that keeps peaks under a ceiling."""
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
+from retimbre.sound.audio import Samples, Sound
 
 CEILING = 10 ** (-1.1 / 20)
 """Highest sample that is written: a little under -1 dBFS, so that rounding stays under it too."""
 
 
-_PIECE = 1 << 20  # samples whose gain is found at a time
-
-
-def loudness(samples: Samples, sample_rate: int) -> float:
+def loudness(sound: Sound) -> float:
     """Integrated loudness in LUFS: K-weighted mean power, gated at -70 LUFS and 10 LU below the mean.
 
     All channels weigh the same (BS.1770 raises surround channels by 1.5 dB). A clip under 0.4 s
     is one block; where the gates leave nothing, the ungated value is given.
 
-    Args:
-        samples: Shape (C, N).
-        sample_rate: Rate in Hz.
-
     Returns:
         LUFS; ``-inf`` for silence.
 
-    >>> tone = np.sin(2 * np.pi * 997 * np.arange(48000) / 48000)[None]
-    >>> round(loudness(tone, 48000), 1)  # the standard's calibration: 0 dBFS at 997 Hz
+    >>> from retimbre.sound.audio import Audio
+    >>> tone = np.sin(2 * np.pi * 997 * np.arange(48000) / 48000)
+    >>> round(loudness(Audio(tone, 48000)), 1)  # the standard's calibration: 0 dBFS at 997 Hz
     -3.0
     """
     # The power of every tenth of a second, in pieces of ten seconds with a second before each in which
-    # the filters settle: bounded memory.
-    hop = min(sample_rate // 10, samples.shape[1])
-    piece, settle = 100 * hop, sample_rate
-    power = []
-    for start in range(0, samples.shape[1] - hop + 1, piece):
-        first = max(0, start - settle)
-        weighted = _k_weighted(samples[:, first : start + piece], sample_rate)[:, start - first :]
+    # the filters settle.
+    hop, settle = min(sound.sample_rate // 10, sound.n_samples), sound.sample_rate
+    power, before = [], np.zeros((sound.n_channels, 0), np.float32)
+    for piece in sound.pieces(100 * hop):
+        heard = np.concatenate([before, piece], axis=1)
+        weighted = _k_weighted(heard, sound.sample_rate)[:, before.shape[1] :]
         n_hops = weighted.shape[1] // hop
         power.append(np.square(weighted[:, : n_hops * hop]).sum(axis=0).reshape(n_hops, hop).mean(axis=1))
+        before = heard[:, -settle:]
     tenths = np.concatenate(power)
     blocks = np.lib.stride_tricks.sliding_window_view(tenths, min(4, len(tenths))).mean(axis=1)
     kept = blocks[_lufs(blocks) > -70.0]
@@ -92,54 +87,71 @@ def _k_response(n: int, sample_rate: int) -> npt.NDArray[np.complex128]:
     return shelf * high_pass
 
 
-def limit(samples: Samples, sample_rate: int, *, gain: float = 1.0, ceiling: float = CEILING) -> Samples:
-    """Turn peaks down to the ceiling, all channels together, with smooth gain.
+class Limited:
+    """A sound with a gain, and with its peaks turned down to a ceiling: all channels together, smoothly.
 
     The gain is found on a grid of one millisecond: what each block needs, the least of that over
     five blocks to either side, smoothed over five and interpolated. Every value that enters the
     gain at a sample is at most what that sample needs, so the result never exceeds the ceiling.
 
     Args:
-        samples: Shape (C, N).
-        sample_rate: Rate in Hz.
+        sound: What is limited; is not changed.
         gain: Applied first, linear.
         ceiling: Highest absolute sample of the result, linear.
     """
-    highest = gain * max(float(samples.max()), -float(samples.min()))
-    if highest <= ceiling:
-        return samples * np.float32(gain)
-    peak = gain * np.maximum(samples.max(axis=0), -samples.min(axis=0))
-    size = max(1, sample_rate // 1000)
-    blocks = np.pad(peak, (0, -len(peak) % size)).reshape(-1, size).max(axis=1)
-    need = np.pad(ceiling / np.maximum(blocks, ceiling), 7, mode="edge")
-    least = np.lib.stride_tricks.sliding_window_view(need, 11).min(axis=1)
-    smooth = np.lib.stride_tricks.sliding_window_view(least, 5).mean(axis=1)
-    centres = (np.arange(len(blocks)) + 0.5) * size
-    limited = np.empty_like(samples)
-    for start in range(0, samples.shape[1], _PIECE):
-        here = slice(start, min(start + _PIECE, samples.shape[1]))
-        turn_down = np.interp(np.arange(here.start, here.stop) + 0.5, centres, smooth)
-        limited[:, here] = samples[:, here] * (gain * turn_down)
-    return limited
+
+    def __init__(self, sound: Sound, *, gain: float = 1.0, ceiling: float = CEILING) -> None:
+        self.sample_rate, self.n_channels = sound.sample_rate, sound.n_channels
+        self.n_samples = sound.n_samples
+        self._sound, self._ceiling = sound, ceiling
+        self._size = max(1, sound.sample_rate // 1000)
+        self._peaks = np.concatenate([_peaks(p, self._size) for p in sound.pieces(10_000 * self._size)])
+        self.gain = gain
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the gain alone keeps under the ceiling."""
+        return self.gain * float(self._peaks.max()) <= self._ceiling
+
+    def pieces(self, length: int) -> Iterator[Samples]:
+        """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
+        if self.is_plain:
+            for piece in self._sound.pieces(length):
+                yield piece * np.float32(self.gain)
+            return
+        need = np.pad(self._ceiling / np.maximum(self.gain * self._peaks, self._ceiling), 7, mode="edge")
+        least = np.lib.stride_tricks.sliding_window_view(need, 11).min(axis=1)
+        smooth = np.lib.stride_tricks.sliding_window_view(least, 5).mean(axis=1)
+        centres = (np.arange(len(smooth)) + 0.5) * self._size
+        start = 0
+        for piece in self._sound.pieces(length):
+            at = np.arange(start, start + piece.shape[1]) + 0.5
+            yield (piece * (self.gain * np.interp(at, centres, smooth))).astype(np.float32)
+            start += piece.shape[1]
 
 
-def match_loudness(samples: Samples, sample_rate: int, target: float) -> Samples:
-    """Bring a clip to a loudness, with no sample over the ceiling.
+def _peaks(samples: Samples, size: int) -> npt.NDArray[np.float32]:
+    """Highest absolute sample of each block of ``size``, over all channels."""
+    peak = np.abs(samples).max(axis=0)
+    highest: npt.NDArray[np.float32] = np.pad(peak, (0, -len(peak) % size)).reshape(-1, size).max(axis=1)
+    return highest
+
+
+def match_loudness(sound: Sound, target: float) -> Limited:
+    """Bring a clip that is not silent to a loudness (LUFS), with no sample over the ceiling.
 
     Peaks that would pass the ceiling are limited; the gain is corrected for what the limiter takes.
     Where even that cannot reach the target (a target louder than the ceiling allows), the clip
     is as loud as three corrections of at most 6 dB make it.
-
-    Args:
-        samples: Shape (C, N), not silent.
-        sample_rate: Rate in Hz.
-        target: Loudness in LUFS.
     """
-    gain = target - loudness(samples, sample_rate)
+    matched = Limited(sound)
+    level = target - loudness(sound)
     for _ in range(4):
-        matched = limit(samples, sample_rate, gain=10 ** (gain / 20))
-        missing = target - loudness(matched, sample_rate)
+        matched.gain = 10 ** (level / 20)
+        if matched.is_plain:
+            break
+        missing = target - loudness(matched)
         if abs(missing) < 0.05:
             break
-        gain += min(missing, 6.0)
+        level += min(missing, 6.0)
     return matched

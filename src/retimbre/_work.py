@@ -1,0 +1,230 @@
+"""The blocks of a content, from their samples to new ones, one after the other or several at once."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retimbre import networks
+from retimbre._clips import analyse, spectrogram
+from retimbre._result import mean, to_waveform
+from retimbre.objective.kernels import KernelTerms
+from retimbre.objective.losses import NetworkTerms, Objective, Style
+from retimbre.objective.optimise import OnStep, Step, StopReason, optimise
+from retimbre.settings import Settings
+from retimbre.sound import blocks
+from retimbre.sound.audio import Audio, Samples, Sound, fit
+from retimbre.sound.loudness import loudness
+from retimbre.sound.spectral import Window
+
+BLOCK, OVERLAP = 10.0, 1.0
+"""Seconds: longest block of a long clip, and how far neighbours overlap. The work of an evaluation grows
+with the square of the block's frames; in ten seconds the network still hears whole phrases."""
+
+MARGIN = 0.5
+"""Seconds around a block that are heard and cut off again: its neighbours, or at the ends of the clip its
+mirror image. The network sees silence around what it is given, and works on the edge of that: without
+margins the first and last half second come out up to 9 dB louder."""
+
+DYNAMICS = 20.0
+"""dB. Each block enters at the working loudness, so that a quiet passage takes a quiet style; but not one
+that is quieter than the whole clip by more than this, or background noise would be taken for music."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one block came to."""
+
+    best: Step | None
+    written: float
+    content_weight: float
+    spectral_convergence: float
+    stopped: StopReason
+
+
+_Done = tuple[Samples, Outcome | None]
+"""Samples (C, n) of a block at the content's rate and its own loudness; the content's if nothing was done."""
+
+
+class Work:
+    """The blocks of one content, done one after the other or several at a time.
+
+    Attributes:
+        loudness: Of the content, LUFS.
+        steps: Those of all blocks, as they came.
+        outcomes: Of the blocks that were worked on, in order.
+        sounds: Whether anything came out but silence.
+    """
+
+    def __init__(
+        self,
+        content: Sound,
+        mix: Style,
+        rate: int,
+        window: Window,
+        settings: Settings,
+        on_step: OnStep | None,
+    ) -> None:
+        self._content, self._rate, self._window = content, rate, window
+        self._settings, self._on_step = settings, on_step
+        self.loudness = loudness(content)
+        self.steps: list[Step] = []
+        self.outcomes: list[Outcome] = []
+        self.sounds = False
+        self._places = blocks.cut(
+            content.n_samples,
+            longest=round(BLOCK * content.sample_rate),
+            overlap=round(OVERLAP * content.sample_rate),
+        )
+        self._margin = round(MARGIN * content.sample_rate)
+        n_heard = self._places[0].stop - self._places[0].start + 2 * self._margin  # the same for all
+        self._n_samples = round(n_heard * rate / content.sample_rate)
+        self._mix = mix.fitted(1 + self._n_samples // window.hop_length)
+        self._done = [0.0] * len(self._places)  # share of each
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._began = time.perf_counter()
+
+    def blocks(self) -> Iterator[tuple[slice, Samples]]:
+        """Each block that sounds, with its place; what an interrupt leaves undone stays the content."""
+        heard = blocks.around(self._content, self._places, self._margin)
+        n_jobs = min(self._settings.jobs, len(self._places))
+        works = (self._later(number, samples) for number, samples in enumerate(heard))
+        results = _ahead(works, n_jobs, self._stop) if n_jobs > 1 else (work() for work in works)
+        for place, (samples, outcome) in zip(self._places, results, strict=True):
+            if outcome is not None:
+                self.outcomes.append(outcome)
+            if samples.any():
+                self.sounds = True
+                yield place, samples
+        if not self.outcomes:
+            raise KeyboardInterrupt
+
+    def _later(self, number: int, heard: Samples) -> Callable[[], _Done]:
+        def work() -> _Done:
+            content = heard[:, self._margin : heard.shape[1] - self._margin]
+            if self._stop.is_set() or not content.any():
+                return content, None
+            try:
+                made, outcome = self._block(number, content, heard)
+            except KeyboardInterrupt:  # before there was anything to keep
+                self._stop.set()
+                return content, None
+            if outcome.stopped in ("interrupted", "diverged"):
+                self._stop.set()
+            self._done[number] = 1.0
+            return made, outcome
+
+        return work
+
+    def _block(self, number: int, content: Samples, heard: Samples) -> tuple[Samples, Outcome]:
+        sample_rate, settings = self._content.sample_rate, self._settings
+        steps: list[Step] = []
+
+        def tell(step: Step) -> None:
+            try:
+                self._tell(step, number, steps)
+            except KeyboardInterrupt:
+                self._stop.set()
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+
+        bins = analyse(Audio(heard, sample_rate), self._rate, self._window, floor=self.loudness - DYNAMICS)
+        frames = spectrogram(bins)
+        objective = _objective(frames, self._mix, settings)
+        loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in self._mix.clips))]
+        top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
+        run = optimise(objective, _start(frames, self._mix, settings), settings, top=top, on_step=tell)
+        waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell)
+        clip = Audio(waveform.samples.cpu().numpy(), self._rate).resampled(sample_rate)
+        made = fit(clip.samples[:, self._margin :], content.shape[1])
+        if made.any():
+            level = loudness(Audio(content, sample_rate)) - loudness(Audio(made, sample_rate))
+            made = made * np.float32(10 ** (level / 20))
+        return made, Outcome(
+            best=steps[run.best.evaluation - 1] if run.best else None,
+            written=waveform.written,
+            content_weight=objective.content_weight,
+            spectral_convergence=waveform.spectral_convergence,
+            stopped=run.stopped,
+        )
+
+    def _tell(self, step: Step, number: int, steps: list[Step]) -> None:
+        """Count a step of a block among those of all blocks, and pass it on."""
+        with self._lock:
+            half = 0.5 * step.iteration / step.n_iter
+            self._done[number] = half if step.stage == "spectrogram" else 0.5 + half
+            steps.append(
+                replace(
+                    step,
+                    evaluation=len(self.steps) + 1,
+                    seconds=time.perf_counter() - self._began,
+                    block=number + 1,
+                    n_blocks=len(self._places),
+                    done=mean(self._done),
+                )
+            )
+            self.steps.append(steps[-1])
+            if self._on_step is not None:
+                self._on_step(steps[-1])
+
+
+_T = TypeVar("_T")
+
+
+def _ahead(works: Iterable[Callable[[], _T]], n_jobs: int, stop: threading.Event) -> Iterator[_T]:
+    """Results in order, with that many at work, one thread each; no more are begun than that.
+
+    Threads and not processes: torch lets go of Python's lock while it computes, and a thread needs no second
+    torch, no copy of the style, and nothing of the caller's program (docs/performance.md).
+    """
+
+    def result(future: "Future[_T]") -> _T:
+        try:
+            return future.result()
+        except KeyboardInterrupt:  # Ctrl-C finds the main thread here
+            stop.set()
+            return future.result()
+
+    n_threads = torch.get_num_threads()
+    waiting: deque[Future[_T]] = deque()
+    with ThreadPoolExecutor(n_jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for work in works:
+                if len(waiting) == n_jobs:
+                    yield result(waiting.popleft())
+                waiting.append(pool.submit(work))
+            while waiting:
+                yield result(waiting.popleft())
+        finally:
+            stop.set()  # should the caller have given up
+            torch.set_num_threads(n_threads)
+
+
+def _objective(content: Tensor, style: Style, settings: Settings) -> Objective:
+    if settings.network == "kernel":
+        objective = Objective(KernelTerms(content, style, layers=settings.layers, taps=settings.taps))
+    else:
+        network = networks.build(settings, len(content), content.device)
+        objective = Objective(NetworkTerms(network, content, style))
+    if settings.content_weight is None:
+        objective.balance(settings.strength, content, style)
+    else:
+        objective.content_weight = settings.content_weight
+    return objective
+
+
+def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
+    if settings.init == "content":
+        return content
+    if settings.init == "style":
+        return style.frames(content.shape[1])
+    generator = torch.Generator().manual_seed(settings.seed)
+    noise = torch.rand(content.shape, generator=generator)
+    return noise.to(content.device) * 2 * content.mean()

@@ -1,0 +1,324 @@
+"""Files of sound: how recordings come in and how they go out, in pieces.
+
+WAV, FLAC, Ogg (Vorbis, Opus) and MP3 go through libsndfile; M4A and other MPEG-4 sound through
+PyAV, the extra ``av``. Files are written under a temporary name and renamed, so that a name never
+holds half a file.
+"""
+
+import contextlib
+import io
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
+from retimbre.sound import containers
+from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collected, recut
+
+_FORMATS = {
+    ".wav": ("WAV", "PCM_24"),
+    ".flac": ("FLAC", "PCM_24"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+_PIECE = 1 << 18  # samples that are decoded at a time
+_BLOCK = 1 << 16  # frames per write: libsndfile's Vorbis encoder takes its work space from the stack
+
+
+class Recording:
+    """A file of sound that is read piece by piece, each time from its start.
+
+    Opening it reads it through once, so that whatever is wrong with it is known before the work.
+
+    Args:
+        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
+
+    Attributes:
+        path: The file.
+        sample_rate: Rate in Hz.
+        n_channels: Number of channels, C.
+        n_samples: Number of samples per channel, N.
+        is_silent: Whether every sample is zero.
+
+    Raises:
+        AudioReadError: the file is missing, a folder, empty, truncated, not sound, or holds
+            samples that cannot be used.
+        DependencyError: an MPEG-4 file, and PyAV is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path = Path(path)
+        try:
+            with path.open("rb") as file:
+                head = file.read(1 << 14)
+        except FileNotFoundError as error:
+            raise AudioReadError(f"{path} does not exist: expected a file of sound") from error
+        except IsADirectoryError as error:
+            raise AudioReadError(f"{path} is a folder: expected a file of sound") from error
+        except OSError as error:
+            raise AudioReadError(f"{path} cannot be read: {error.strerror}") from error
+        if not head:
+            raise AudioReadError(f"{path} is empty: expected a file of sound")
+        self._decode = _decoded_with_av if head[4:8] == b"ftyp" else _decoded_with_libsndfile
+        self.sample_rate = self.n_channels = self.n_samples = 0
+        self.is_silent, finite = True, True
+        for piece, sample_rate in self._decode(path):
+            self.sample_rate = sample_rate
+            self.n_channels = len(piece)
+            self.n_samples += piece.shape[1]
+            self.is_silent = self.is_silent and not piece.any()
+            finite = finite and bool(np.isfinite(piece).all())
+        try:
+            if not self.n_samples:
+                raise InputError("the clip has no samples")
+            if not finite:
+                raise InputError("the clip holds NaN or infinite samples")
+            check_rate(self.sample_rate)
+        except InputError as error:
+            raise AudioReadError(f"{path} cannot be used: {error}") from error
+
+    def pieces(self, length: int) -> Iterator[Samples]:
+        """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
+        return recut((piece for piece, _ in self._decode(self.path)), length)
+
+
+def read(path: str | os.PathLike[str]) -> Audio:
+    """Read a file of sound into memory; see :class:`Recording` for what can be read and what is raised."""
+    return collected(Recording(path))
+
+
+_Decoded = Iterator[tuple[Samples, int]]
+"""Pieces (C, n) with the rate in Hz."""
+
+
+def _decoded_with_libsndfile(path: Path) -> _Decoded:
+    import soundfile
+
+    xing = containers.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
+    missing = containers.shorter_than(path, xing)
+    if not missing:
+        n_samples = 0
+        try:
+            with soundfile.SoundFile(path) as file:
+                announced, info, format_ = file.frames, file.extra_info, file.format
+                if announced > 1 << 62:  # a FLAC stream from a pipe: libsndfile cannot read it
+                    raise AudioReadError(f"{path} has no usable length: convert it, for instance to WAV")
+                while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
+                    n_samples += len(piece)
+                    yield piece.T, file.samplerate
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
+            raise AudioReadError(
+                f"{path} cannot be read as sound ({reason}): expected WAV, FLAC, Ogg, MP3 or M4A"
+            ) from error
+        # The length of an MP3 without a header is an estimate.
+        if n_samples < announced and (xing or format_ != "MP3"):
+            missing = f"{n_samples} of {announced} samples are there"
+        # libsndfile reads what there is of a short WAV and notes the header's claim in its log. Programs
+        # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
+        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
+        if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
+            missing = f"{claim[2]} of {claim[1]} bytes of samples are there"
+        missing = missing or containers.unfinished(path)
+    if missing:
+        raise AudioReadError(f"{path} is truncated: {missing}; export or download it again")
+
+
+def _decoded_with_av(path: Path) -> _Decoded:
+    try:
+        import av
+    except ImportError as error:
+        raise DependencyError("av", extra="av") from error
+    try:
+        with av.open(path) as container:
+            stream = container.streams.audio[0]
+            planar = av.AudioResampler(format="fltp")
+            for frame in (*container.decode(stream), None):
+                for part in planar.resample(frame):
+                    yield part.to_ndarray().astype(np.float32, copy=False), stream.rate
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise AudioReadError(
+            f"{path} cannot be read as sound ({error}): expected a file with a track of sound"
+        ) from error
+
+
+class Tape(contextlib.AbstractContextManager["Tape"]):
+    """Sound that is written once, piece by piece, and then read as often as needed; a context manager.
+
+    Args:
+        sample_rate: Rate in Hz.
+        n_channels: Number of channels, C.
+        folder: Where to keep the samples until the end of the context, in a file without a name; in memory
+            if ``None``.
+    """
+
+    def __init__(self, sample_rate: int, n_channels: int, folder: Path | None = None) -> None:
+        self.sample_rate, self.n_channels, self.n_samples = sample_rate, n_channels, 0
+        self._parts: list[Samples] = []
+        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, samples: Samples) -> None:
+        """Write samples (C, n) behind what is there."""
+        self.n_samples += samples.shape[1]
+        if self._file is None:
+            self._parts.append(samples)
+        else:
+            try:
+                self._file.write(np.ascontiguousarray(samples.T, dtype=np.float32).tobytes())
+            except OSError as error:
+                raise RetimbreError(f"the result cannot be written: {error.strerror}") from error
+
+    def pieces(self, length: int) -> Iterator[Samples]:
+        """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
+        if self._file is None:
+            yield from recut(self._parts, length)
+            return
+        size = 4 * self.n_channels
+        for start in range(0, self.n_samples, length):
+            self._file.seek(start * size)
+            data = self._file.read(min(length, self.n_samples - start) * size)
+            yield np.frombuffer(data, np.float32).reshape(-1, self.n_channels).T
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that takes its name when all went well.
+
+    Raises:
+        RetimbreError: the system refused to write (a full disk, a folder that is gone).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RetimbreError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_output(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int,
+    n_channels: int,
+    inputs: Sequence[str | os.PathLike[str]] = (),
+) -> None:
+    """Find out before the work whether :func:`write` will be able to do its part.
+
+    Raises:
+        InputError: unknown suffix; a rate or number of channels that the format cannot hold; the
+            path is one of the ``inputs``; the folder is missing or cannot be written to.
+    """
+    import soundfile
+
+    path = Path(path)
+    container, encoding = _format(path)
+    check_writable(path)
+    if any(path.exists() and path.samefile(other) for other in inputs):
+        raise InputError(f"{path} is one of the inputs: expected another name for the output")
+    try:
+        soundfile.write(
+            io.BytesIO(), np.zeros((1, n_channels)), sample_rate, format=container, subtype=encoding
+        )
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"{path.suffix} cannot hold {n_channels} channels at {sample_rate} Hz, which the content "
+            "has: write .wav"
+        ) from error
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise an InputError where no file of that name could be written."""
+    path = Path(path)
+    probe = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: expected the name of a file")
+        path.exists()  # raises where the name itself cannot be
+        if not path.parent.is_dir():
+            raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): expected another name") from error
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent} cannot be written to ({error.strerror}): expected a folder of yours"
+        ) from error
+
+
+def write(path: str | os.PathLike[str], sound: Sound) -> None:
+    """Write a file of sound, whole or not at all; the suffix says the format.
+
+    WAV and FLAC get 24 bits. Samples beyond full scale are clipped.
+
+    Args:
+        path: ``.wav``, ``.flac``, ``.ogg`` (Vorbis), ``.opus`` or ``.mp3``.
+        sound: What to write: an :class:`Audio`, or anything that comes in pieces.
+
+    Raises:
+        InputError: an unknown suffix, a rate or number of channels that the format cannot hold, or
+            a folder that is missing or cannot be written to.
+        RetimbreError: writing failed half-way; nothing is left.
+    """
+    import soundfile
+
+    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels)
+    container, encoding = _format(Path(path))
+    options: dict[str, Any] = {"format": container, "subtype": encoding}
+    if encoding in ("VORBIS", "MPEG_LAYER_III"):
+        options["compression_level"] = 0.1  # near the best quality; the encoders' own default is middling
+    with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
+        sink = _Sink(file)
+        with soundfile.SoundFile(sink, "w", sound.sample_rate, sound.n_channels, **options) as encoder:
+            for piece in sound.pieces(_BLOCK):
+                encoder.write(piece.T)
+        sink.check()
+
+
+class _Sink:
+    """A file for libsndfile, which ignores errors of its last writes: keeps the first and raises it later."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._error: OSError | None = None
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def write(self, data: bytes) -> int:
+        """Write, or note why not."""
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._error = self._error or error
+        return len(data)
+
+    def check(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+
+def _format(path: Path) -> tuple[str, str]:
+    try:
+        return _FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise InputError(
+            f"{path} has the suffix {path.suffix!r}: expected one of {', '.join(_FORMATS)}"
+        ) from None
