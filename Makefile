@@ -29,6 +29,7 @@ pictures: $(VENV)/ready-demo
 
 bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/run.py
 
 build: $(VENV)/ready-test
 	$(BIN)/python -m build

@@ -11,7 +11,9 @@ import torch
 
 import retimbre
 from retimbre import Audio, DivergedError, InputError, Settings, Step, transfer
-from retimbre._clips import as_sound
+from retimbre._clips import analyse, as_sound, spectrogram
+from retimbre._work import objective_of
+from retimbre.objective.losses import Style
 from retimbre.sound.loudness import loudness
 from retimbre.sound.spectral import Window, joint_magnitude
 
@@ -344,6 +346,22 @@ def test_styles_mix_and_weight_0_is_not_there() -> None:
     for weights in ([], [(low, -1.0)], [(low, 0.0)], [(low, math.nan)]):
         with pytest.raises(InputError, match="weights of the styles"):
             transfer(content, weights, settings)
+
+
+def test_three_windows_are_nearer_under_the_short_and_the_long_one() -> None:
+    content, style = _pulses(3.0), _hiss(3.0)
+    totals: dict[str, list[float]] = {}
+    for name in ("one", "three"):
+        settings = Settings(resolutions=name, n_iter_waveform=40, tolerance=1e-3)
+        made = transfer(content, style, settings).audio
+        totals[name] = []
+        for window in Window(2048, 512).around():
+            frames, other, found = (spectrogram(analyse(x, RATE, window)) for x in (content, style, made))
+            objective = objective_of(frames, Style([(other, 1.0)]).fitted(frames.shape[1]), settings)
+            totals[name].append(objective.total(objective.terms(found)).item())
+    (_, short, long), (_, short_3, long_3) = totals["one"], totals["three"]
+    assert short_3 < short
+    assert long_3 < long
 
 
 def _long() -> tuple[Audio, Audio]:

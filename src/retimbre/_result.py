@@ -10,7 +10,7 @@ from torch import Tensor
 
 from retimbre._clips import spectrogram
 from retimbre.errors import DivergedError
-from retimbre.objective.losses import Objective
+from retimbre.objective.losses import Objective, Terms
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import Settings
 from retimbre.sound import files
@@ -109,6 +109,7 @@ def to_waveform(
     window: Window,
     settings: Settings,
     on_step: OnStep | None,
+    others: Sequence[tuple[Objective, Window]] = (),
 ) -> Waveform:
     """Find samples for the spectrogram of a run.
 
@@ -123,6 +124,7 @@ def to_waveform(
         window: The transform.
         settings: ``n_iter_phase``, ``n_iter_waveform`` and what :func:`optimise` reads.
         on_step: Told of every evaluation.
+        others: Objectives under other windows: the iterations on the waveform then descend the mean of all.
     """
     # A channel that is silent stays so: where all are nearly silent, rounding would leak into it.
     sounding = (bins.abs().amax(dim=(1, 2)) > 0).to(run.point)[:, None]
@@ -130,16 +132,25 @@ def to_waveform(
     def spectrogram_of(samples: Tensor) -> Tensor:
         return spectrogram(window.stft(samples * sounding))
 
+    def terms_of(samples: Tensor) -> Terms:
+        terms = [objective.terms(spectrogram_of(samples))]
+        weights = [1.0]
+        for other, at in others:
+            terms.append(other.terms(spectrogram(at.stft(samples * sounding))))
+            weights.append(other.content_weight / objective.content_weight if objective.content_weight else 1)
+        content = [weight * term.content for weight, term in zip(weights, terms, strict=True)]
+        return Terms(torch.stack(content).mean(), torch.stack([term.style for term in terms]).mean())
+
     asked = expand(run.point)
     samples, _ = griffin_lim(asked, image(bins), window, n_samples, n_iter=settings.n_iter_phase)
     samples = samples * sounding
     if settings.n_iter_waveform and run.stopped not in ("interrupted", "diverged"):
         finish = optimise(
-            objective,
+            Objective(terms_of, objective.content_weight),
             samples,
             settings,
             stage="waveform",
-            spectrogram_of=spectrogram_of,
+            spectrogram_of=lambda x: x,
             earlier=run.steps,
             on_step=on_step,
         )

@@ -26,7 +26,7 @@ from retimbre.objective.losses import Style
 from retimbre.objective.optimise import OnStep
 from retimbre.settings import Settings
 from retimbre.sound import blocks, files
-from retimbre.sound.audio import Sound
+from retimbre.sound.audio import Audio, Sound
 from retimbre.sound.loudness import Limited, match_loudness
 from retimbre.sound.spectral import Window
 
@@ -84,9 +84,11 @@ def transfer(
     check_length(clip, "content", settings)
     if settings.content_weight is None and settings.strength == 0:
         return _untouched(clip, settings, output, began)
-    mix = Style([(_heard(sound, rate, window, settings), share) for sound, share in styles])
+    heard = [(excerpts(sound, settings), share) for sound, share in styles]
+    windows = window.around() if settings.resolutions == "three" else [window]
+    mixes = [Style([(_seen(pieces, rate, w), share) for pieces, share in heard]) for w in windows]
 
-    work = Work(clip, mix, rate, window, settings, on_step)
+    work = Work(clip, rate, list(zip(windows, mixes, strict=True)), settings, on_step)
     with files.Tape(clip.sample_rate, clip.n_channels, output and output.parent) as tape:
         for piece in blocks.join(work.blocks(), clip.n_samples, clip.n_channels):
             tape.append(piece)
@@ -106,11 +108,9 @@ def transfer(
     ).checked()
 
 
-def _heard(style: Sound, rate: int, window: Window, settings: Settings) -> Tensor:
-    """Compressed spectrogram (F, T') of what is heard of a style."""
-    return torch.cat(
-        [spectrogram(analyse(piece, rate, window)) for piece in excerpts(style, settings)], dim=1
-    )
+def _seen(pieces: list[Audio], rate: int, window: Window) -> Tensor:
+    """Compressed spectrogram (F, T') of pieces, one after the other."""
+    return torch.cat([spectrogram(analyse(piece, rate, window)) for piece in pieces], dim=1)
 
 
 def _untouched(content: Sound, settings: Settings, output: Path | None, began: float) -> Result:

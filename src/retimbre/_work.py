@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -56,6 +56,13 @@ _Done = tuple[Samples, Outcome | None]
 class Work:
     """The blocks of one content, done one after the other or several at a time.
 
+    Args:
+        content: What is cut into blocks.
+        rate: Working rate in Hz.
+        styles: What the style is known by under each window; the first is the main one.
+        settings: The settings.
+        on_step: Told of every evaluation.
+
     Attributes:
         loudness: Of the content, LUFS.
         steps: Those of all blocks, as they came.
@@ -66,13 +73,12 @@ class Work:
     def __init__(
         self,
         content: Sound,
-        mix: Style,
         rate: int,
-        window: Window,
+        styles: Sequence[tuple[Window, Style]],
         settings: Settings,
         on_step: OnStep | None,
     ) -> None:
-        self._content, self._rate, self._window = content, rate, window
+        self._content, self._rate = content, rate
         self._settings, self._on_step = settings, on_step
         self.loudness = loudness(content)
         self.steps: list[Step] = []
@@ -86,7 +92,8 @@ class Work:
         self._margin = round(MARGIN * content.sample_rate)
         n_heard = self._places[0].stop - self._places[0].start + 2 * self._margin  # the same for all
         self._n_samples = round(n_heard * rate / content.sample_rate)
-        self._mix = mix.fitted(1 + self._n_samples // window.hop_length)
+        fitted = [(window, mix.fitted(1 + self._n_samples // window.hop_length)) for window, mix in styles]
+        (self._window, self._mix), *self._others = fitted
         self._done = [0.0] * len(self._places)  # share of each
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._began = time.perf_counter()
@@ -135,13 +142,19 @@ class Work:
             if self._stop.is_set():
                 raise KeyboardInterrupt
 
-        bins = analyse(Audio(heard, sample_rate), self._rate, self._window, floor=self.loudness - DYNAMICS)
+        clip = Audio(heard, sample_rate).resampled(self._rate)
+        floor = self.loudness - DYNAMICS
+        bins = analyse(clip, self._rate, self._window, floor=floor)
         frames = spectrogram(bins)
-        objective = _objective(frames, self._mix, settings)
+        others = [
+            (objective_of(spectrogram(analyse(clip, self._rate, window, floor=floor)), mix, settings), window)
+            for window, mix in self._others
+        ]
+        objective = objective_of(frames, self._mix, settings)
         loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in self._mix.clips))]
         top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
         run = optimise(objective, _start(frames, self._mix, settings), settings, top=top, on_step=tell)
-        waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell)
+        waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell, others)
         clip = Audio(waveform.samples.cpu().numpy(), self._rate).resampled(sample_rate)
         made = fit(clip.samples[:, self._margin :], content.shape[1])
         if made.any():
@@ -207,7 +220,8 @@ def _ahead(works: Iterable[Callable[[], _T]], n_jobs: int, stop: threading.Event
             torch.set_num_threads(n_threads)
 
 
-def _objective(content: Tensor, style: Style, settings: Settings) -> Objective:
+def objective_of(content: Tensor, style: Style, settings: Settings) -> Objective:
+    """The objective of a content (F, T) and a style, balanced as the settings say."""
     if settings.network == "kernel":
         objective = Objective(KernelTerms(content, style, layers=settings.layers, taps=settings.taps))
     else:

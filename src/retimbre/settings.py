@@ -82,6 +82,9 @@ class Settings:
     )
     n_iter_phase: int = _option(8, "iterations of Griffin-Lim", low=0, high=100_000)
     n_iter_waveform: int = _option(20, "iterations on the waveform itself, at the end", low=0, high=100_000)
+    resolutions: Literal["one", "three"] = _option(
+        "one", "windows heard in the iterations on the waveform; three takes longer"
+    )
     seed: int = _option(0, "seed of everything random", low=0, high=2**63 - 1)
     jobs: int = _option(1, "blocks of a long clip at work at once, one thread each", low=1, high=256)
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
