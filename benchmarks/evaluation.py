@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retimbre.networks import Shallow, build
+from retimbre.networks.kinds import build
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style, Terms
 from retimbre.objective.statistics import gram

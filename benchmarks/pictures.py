@@ -10,7 +10,7 @@ import torch
 from retimbre import Settings, transfer
 from retimbre.apps.demo import PAIRS
 from retimbre.apps.orchestra import render
-from retimbre.networks import Shallow
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Style
 from retimbre.quality.pictures import save_spectrograms

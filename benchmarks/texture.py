@@ -19,7 +19,7 @@ import torch
 from scipy.linalg import sqrtm
 
 from retimbre import Audio, Settings, _texture, texture
-from retimbre.networks import Shallow
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.losses import NetworkTerms, Style
 from retimbre.sound.loudness import loudness
 from retimbre.sound.spectral import Window, compress

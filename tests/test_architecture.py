@@ -15,6 +15,10 @@ INSIDE = {
         *("audio", "containers", "files", "loudness", "spectral"),
         *("phase", "blocks", "diffuse", "loops"),
     ],
+    "networks": [
+        *("kinds", "frontends", "registry", "download", "state_dict", "weights"),
+        *("shallow", "vggish", "cnn14"),
+    ],
     "objective": [
         "statistics",
         "losses",
@@ -25,8 +29,8 @@ INSIDE = {
         "descent",
         "optimise",
     ],
-    "quality": ["pictures", "report"],
-    "apps": ["score", "orchestra", "demo", "cli"],
+    "quality": ["measure", "pictures", "report", "comparison"],
+    "apps": ["score", "orchestra", "compare", "demo", "weights_cli", "cli"],
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from retimbre import Audio, InputError, Settings, Step, texture
-from retimbre.networks import Shallow
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.losses import NetworkTerms, Style
 from retimbre.sound.loudness import loudness
 from retimbre.sound.spectral import Window, compress
@@ -220,3 +220,8 @@ def test_styles_that_cannot_be_used() -> None:
         texture(Audio(np.zeros(RATE, np.float32), RATE), 1.0)
     with pytest.raises(InputError, match=r"the style lasts 0\.006 s"):
         texture(Audio(np.ones(100, np.float32), RATE), 1.0)
+
+
+def test_a_network_that_hears_samples_is_refused() -> None:
+    with pytest.raises(InputError, match="network is vggish: expected one that hears the spectrogram"):
+        texture((np.ones(8000), 16_000), 1.0, Settings(network="vggish", random_weights=True))

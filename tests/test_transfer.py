@@ -435,9 +435,9 @@ def test_what_is_written_is_what_was_optimised_on_the_demonstrations_pairs(numbe
 
 @pytest.mark.parametrize("network", ["kernel", "shallow"])
 def test_what_is_written_is_what_was_optimised(network: str) -> None:
-    settings = Settings(network=network, filters=128)  # type: ignore[arg-type]
+    settings = Settings(network=network, filters=128)
     result = transfer(_pulses(), _hiss(), settings)
     assert result.best is not None
     assert result.written < 1.25 * result.best.loss
-    without = transfer(_pulses(), _hiss(), Settings(network=network, filters=128, n_iter_waveform=0))  # type: ignore[arg-type]
+    without = transfer(_pulses(), _hiss(), Settings(network=network, filters=128, n_iter_waveform=0))
     assert result.written < without.written

@@ -131,11 +131,16 @@ def _around_the_peak(sound: Sound, length: int) -> slice:
     return slice(first, first + length)
 
 
-def analyse(clip: Audio, rate: int, window: Window, *, floor: float = -math.inf) -> Tensor:
-    """Complex bins (C, F, T) of a clip at the working rate and loudness; ``floor`` (LUFS) bounds the gain."""
+def levelled(clip: Audio, rate: int, *, floor: float = -math.inf) -> Tensor:
+    """Samples (C, N) of a clip at the working rate and loudness; ``floor`` (LUFS) bounds the gain."""
     clip = clip.resampled(rate)
     gain = 10 ** ((WORKING_LOUDNESS - max(floor, loudness(clip))) / 20)
-    return window.stft(torch.from_numpy(clip.samples * np.float32(gain)).to(window.device))
+    return torch.from_numpy(clip.samples * np.float32(gain))
+
+
+def analyse(clip: Audio, rate: int, window: Window, *, floor: float = -math.inf) -> Tensor:
+    """Complex bins (C, F, T) of a clip at the working rate and loudness."""
+    return window.stft(levelled(clip, rate, floor=floor).to(window.device))
 
 
 def spectrogram(bins: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 from retimbre._clips import MAX_WORKING_RATE, Clip, analyse, as_sound, device, excerpts, paths, spectrogram
 from retimbre._result import Result, delivered, mean, mean_step, to_waveform
 from retimbre.errors import InputError
+from retimbre.networks.kinds import kind
 from retimbre.objective.losses import Objective
 from retimbre.objective.optimise import OnStep, Run, Step, optimise
 from retimbre.objective.widths import style_terms
@@ -65,8 +66,8 @@ def texture(
             Ctrl-C, ends the run: the result is then as long as the blocks made so far.
 
     Raises:
-        InputError: a style that is silent or shorter than a window, a length out of range, or a device
-            that is not there.
+        InputError: a style that is silent or shorter than a window, a length out of range, a network that
+            hears samples, or a device that is not there.
         AudioReadError: a path that cannot be read.
         DivergedError: the loss stopped being a number; its ``result`` is the best before that.
 
@@ -86,6 +87,10 @@ def texture(
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, device(settings))
     heard = excerpts(sound, settings)
+    if kind(settings.network).sample_rate is not None:
+        raise InputError(
+            f"network is {settings.network}: expected one that hears the spectrogram, kernel or shallow"
+        )
     shortest = window.n_fft / rate
     if not shortest <= seconds < math.inf:
         raise InputError(

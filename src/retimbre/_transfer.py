@@ -17,11 +17,13 @@ from retimbre._clips import (
     check_length,
     device,
     excerpts,
+    levelled,
     paths,
     spectrogram,
 )
 from retimbre._result import Result, delivered, mean, mean_step
 from retimbre._work import Work
+from retimbre.networks.kinds import kind
 from retimbre.objective.losses import Style
 from retimbre.objective.optimise import OnStep
 from retimbre.settings import Settings
@@ -86,9 +88,11 @@ def transfer(
         return _untouched(clip, settings, output, began)
     heard = [(excerpts(sound, settings), share) for sound, share in styles]
     windows = window.around() if settings.resolutions == "three" else [window]
-    mixes = [Style([(_seen(pieces, rate, w), share) for pieces, share in heard]) for w in windows]
+    of_samples = kind(settings.network).sample_rate is not None
+    see = _samples if of_samples else _frames
+    styles_seen = [(w, Style([(see(pieces, rate, w), share) for pieces, share in heard])) for w in windows]
 
-    work = Work(clip, rate, list(zip(windows, mixes, strict=True)), settings, on_step)
+    work = Work(clip, rate, styles_seen, settings, on_step)
     with files.Tape(clip.sample_rate, clip.n_channels, output and output.parent) as tape:
         for piece in blocks.join(work.blocks(), clip.n_samples, clip.n_channels):
             tape.append(piece)
@@ -108,9 +112,14 @@ def transfer(
     ).checked()
 
 
-def _seen(pieces: list[Audio], rate: int, window: Window) -> Tensor:
+def _frames(pieces: list[Audio], rate: int, window: Window) -> Tensor:
     """Compressed spectrogram (F, T') of pieces, one after the other."""
     return torch.cat([spectrogram(analyse(piece, rate, window)) for piece in pieces], dim=1)
+
+
+def _samples(pieces: list[Audio], rate: int, window: Window) -> Tensor:
+    """Samples (C, N) of pieces, one after the other."""
+    return torch.cat([levelled(piece, rate) for piece in pieces], dim=1).to(window.device)
 
 
 def _untouched(content: Sound, settings: Settings, output: Path | None, began: float) -> Result:

@@ -1,23 +1,26 @@
 """The blocks of a content, from their samples to new ones, one after the other or several at once."""
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from retimbre import networks
-from retimbre._clips import analyse, spectrogram
-from retimbre._result import mean, to_waveform
+from retimbre._clips import analyse, levelled, spectrogram
+from retimbre._result import Waveform, mean, to_waveform
+from retimbre.networks.frontends import resample
+from retimbre.networks.kinds import Features, Network, build, kind
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style
-from retimbre.objective.optimise import OnStep, Step, StopReason, optimise
+from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import Settings
 from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Samples, Sound, fit
@@ -92,7 +95,12 @@ class Work:
         self._margin = round(MARGIN * content.sample_rate)
         n_heard = self._places[0].stop - self._places[0].start + 2 * self._margin  # the same for all
         self._n_samples = round(n_heard * rate / content.sample_rate)
-        fitted = [(window, mix.fitted(1 + self._n_samples // window.hop_length)) for window, mix in styles]
+        self._build = lru_cache(partial(build, settings))  # once for all blocks
+        self._hears = kind(settings.network).sample_rate
+        fitted = [
+            (window, mix.fitted(self._n_samples if self._hears else 1 + self._n_samples // window.hop_length))
+            for window, mix in styles
+        ]
         (self._window, self._mix), *self._others = fitted
         self._done = [0.0] * len(self._places)  # share of each
         self._lock, self._stop = threading.Lock(), threading.Event()
@@ -131,7 +139,7 @@ class Work:
         return work
 
     def _block(self, number: int, content: Samples, heard: Samples) -> tuple[Samples, Outcome]:
-        sample_rate, settings = self._content.sample_rate, self._settings
+        sample_rate = self._content.sample_rate
         steps: list[Step] = []
 
         def tell(step: Step) -> None:
@@ -143,30 +151,58 @@ class Work:
                 raise KeyboardInterrupt
 
         clip = Audio(heard, sample_rate).resampled(self._rate)
-        floor = self.loudness - DYNAMICS
+        made, outcome = (self._by_samples if self._hears else self._by_spectrogram)(clip, steps, tell)
+        clip = Audio(made.cpu().numpy(), self._rate).resampled(sample_rate)
+        samples = fit(clip.samples[:, self._margin :], content.shape[1])
+        if samples.any():
+            level = loudness(Audio(content, sample_rate)) - loudness(Audio(samples, sample_rate))
+            samples = samples * np.float32(10 ** (level / 20))
+        return samples, outcome
+
+    def _by_spectrogram(self, clip: Audio, steps: list[Step], tell: OnStep) -> tuple[Tensor, Outcome]:
+        """Descend over the spectrogram, then over the waveform."""
+        settings, floor = self._settings, self.loudness - DYNAMICS
         bins = analyse(clip, self._rate, self._window, floor=floor)
         frames = spectrogram(bins)
         others = [
-            (objective_of(spectrogram(analyse(clip, self._rate, window, floor=floor)), mix, settings), window)
+            (
+                objective_of(
+                    spectrogram(analyse(clip, self._rate, window, floor=floor)), mix, settings, self._build
+                ),
+                window,
+            )
             for window, mix in self._others
         ]
-        objective = objective_of(frames, self._mix, settings)
+        objective = objective_of(frames, self._mix, settings, self._build)
         loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in self._mix.clips))]
         top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
         run = optimise(objective, _start(frames, self._mix, settings), settings, top=top, on_step=tell)
         waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell, others)
-        clip = Audio(waveform.samples.cpu().numpy(), self._rate).resampled(sample_rate)
-        made = fit(clip.samples[:, self._margin :], content.shape[1])
-        if made.any():
-            level = loudness(Audio(content, sample_rate)) - loudness(Audio(made, sample_rate))
-            made = made * np.float32(10 ** (level / 20))
-        return made, Outcome(
-            best=steps[run.best.evaluation - 1] if run.best else None,
-            written=waveform.written,
-            content_weight=objective.content_weight,
-            spectral_convergence=waveform.spectral_convergence,
-            stopped=run.stopped,
+        return waveform.samples, _outcome(objective, run, steps, waveform)
+
+    def _by_samples(self, clip: Audio, steps: list[Step], tell: OnStep) -> tuple[Tensor, Outcome]:
+        """Descend over the waveform alone, for a network that hears samples."""
+        settings, hears = self._settings, self._hears
+        content = levelled(clip, self._rate, floor=self.loudness - DYNAMICS).to(self._window.device)
+        network = self._build(self._window.n_bins, content.device)
+        mix = Style([(_as_many(samples, len(content)), share) for samples, share in self._mix.clips])
+
+        def hear(samples: Tensor) -> Features:
+            assert hears is not None
+            return network(resample(samples, self._rate, hears))
+
+        objective = _balanced(Objective(NetworkTerms(network, content, mix, hear)), content, mix, settings)
+        run = optimise(
+            objective,
+            _start(content, mix, settings),
+            replace(settings, n_iter_waveform=settings.n_iter),
+            stage="waveform",
+            spectrogram_of=lambda x: x,
+            on_step=tell,
         )
+        written = run.best.loss if run.best else math.nan
+        waveform = Waveform(run.point, written, -math.inf)  # what was asked for is a waveform
+        return run.point, _outcome(objective, run, steps, waveform)
 
     def _tell(self, step: Step, number: int, steps: list[Step]) -> None:
         """Count a step of a block among those of all blocks, and pass it on."""
@@ -220,18 +256,42 @@ def _ahead(works: Iterable[Callable[[], _T]], n_jobs: int, stop: threading.Event
             torch.set_num_threads(n_threads)
 
 
-def objective_of(content: Tensor, style: Style, settings: Settings) -> Objective:
+def objective_of(
+    content: Tensor,
+    style: Style,
+    settings: Settings,
+    make: Callable[[int, torch.device], Network] | None = None,
+) -> Objective:
     """The objective of a content (F, T) and a style, balanced as the settings say."""
     if settings.network == "kernel":
         objective = Objective(KernelTerms(content, style, layers=settings.layers, taps=settings.taps))
     else:
-        network = networks.build(settings, len(content), content.device)
+        network = (make or partial(build, settings))(len(content), content.device)
         objective = Objective(NetworkTerms(network, content, style))
+    return _balanced(objective, content, style, settings)
+
+
+def _balanced(objective: Objective, content: Tensor, style: Style, settings: Settings) -> Objective:
     if settings.content_weight is None:
         objective.balance(settings.strength, content, style)
     else:
         objective.content_weight = settings.content_weight
     return objective
+
+
+def _outcome(objective: Objective, run: Run, steps: list[Step], waveform: Waveform) -> Outcome:
+    return Outcome(
+        best=steps[run.best.evaluation - 1] if run.best else None,
+        written=waveform.written,
+        content_weight=objective.content_weight,
+        spectral_convergence=waveform.spectral_convergence,
+        stopped=run.stopped,
+    )
+
+
+def _as_many(samples: Tensor, n_channels: int) -> Tensor:
+    """Samples of a style with as many channels as the content: its own, or their mean for each."""
+    return samples if len(samples) == n_channels else samples.mean(dim=0).expand(n_channels, -1)
 
 
 def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
@@ -240,5 +300,7 @@ def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
     if settings.init == "style":
         return style.frames(content.shape[1])
     generator = torch.Generator().manual_seed(settings.seed)
+    if content.min() < 0:  # samples
+        return torch.randn(content.shape, generator=generator).to(content.device) * content.std()
     noise = torch.rand(content.shape, generator=generator)
     return noise.to(content.device) * 2 * content.mean()

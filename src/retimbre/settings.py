@@ -52,9 +52,13 @@ class Settings:
     content_weight: float | None = _option(
         None, "weight of the content term itself, instead of a strength", low=0, high=1e9
     )
-    network: Literal["kernel", "shallow"] = _option(
-        "kernel", "the feature network: shallow, or its limit for many filters in closed form"
+    network: str = _option("kernel", "the feature network: one of those that `retimbre networks` lists")
+    content_layers: str | None = _option(
+        None,
+        "layers that hold content: NAME or NAME:WEIGHT, with commas; or the network's own choice",
     )
+    style_layers: str | None = _option(None, "layers that hold style, likewise")
+    random_weights: bool = _option(False, "use a network of trained weights untrained")
     layers: int = _option(2, "convolutions of the network", low=1, high=8)
     filters: int = _option(
         2048, "random filters per layer of the network shallow; fewer are faster", low=1, high=65_536
@@ -115,6 +119,8 @@ def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> s
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         return "" if value in choices else f"one of {', '.join(choices)}"
+    if hint in (str, bool):
+        return "" if isinstance(value, hint) else "text" if hint is str else "true or false"
     allowed = (int, float) if hint is float else int
     low, high = metadata["low"], metadata["high"]
     number = isinstance(value, allowed) and not isinstance(value, bool)

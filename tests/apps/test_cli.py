@@ -118,9 +118,12 @@ def test_every_setting_is_a_flag_with_its_default(tmp_path: Path) -> None:
     shown = " ".join(done.stdout.split())
     for field in dataclasses.fields(Settings):
         flag = field.name.replace("_", "-")
-        (entry,) = re.findall(rf" --{flag} <\w+> (.+?)(?= --\w|$)", shown)
+        value = "" if isinstance(field.default, bool) else r" <\w+>"
+        (entry,) = re.findall(rf" --{flag}{value} (.+?)(?= --\w|$)", shown)
         assert field.metadata["help"] in entry
-        assert (f"[default: {field.default}]" in entry) == (field.default is not None)
+        told = field.default is not None and field.default is not False
+        assert (f"[default: {field.default}]" in entry) == told
+        assert "inf" not in entry
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("transfer", "--help")])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retimbre.networks import Shallow
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Style
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retimbre.errors import InputError
-from retimbre.networks import Shallow
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.losses import ContentLoss, NetworkTerms, Objective, Style, StyleLoss
 from retimbre.objective.statistics import gram, gram_product
 

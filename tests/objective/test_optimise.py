@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from retimbre.networks import Shallow
+from retimbre.networks.shallow import Shallow
 from retimbre.objective.losses import NetworkTerms, Objective, Style, Terms
 from retimbre.objective.optimise import Step, optimise
 from retimbre.settings import Settings

@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from retimbre import __version__
+from retimbre.apps import weights_cli
 from retimbre.errors import InputError, RetimbreError
 from retimbre.settings import Settings
 
 if TYPE_CHECKING:
     from retimbre._result import Result
+    from retimbre.apps.compare import OnProgress
     from retimbre.objective.optimise import OnStep, Step
 
 app = typer.Typer(
@@ -37,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts in half the time
     pretty_exceptions_enable=False,
 )
+app.add_typer(weights_cli.app, name="weights")
 
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,15 +63,16 @@ def _flag(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     hint = typing.get_type_hints(Settings)[field.name]
     if typing.get_origin(hint) is typing.Literal:
         allowed, hint = ", ".join(typing.get_args(hint)), str
+    elif hint in (bool, str, str | None):
+        allowed = ""
     else:
         low, high = field.metadata["low"], field.metadata["high"]
         allowed = f"{low:g} to {high:.10g}" if high < 1e9 else f"{low:g} and up"
     if isinstance(hint, types.UnionType):
         hint = typing.Optional[typing.get_args(hint)[0]]  # noqa: UP045 - typer asks for this form
     unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
-    option = typer.Option(
-        f"--{field.name.replace('_', '-')}", help=f"{field.metadata['help']} ({allowed}{unit})"
-    )
+    about = f" ({allowed}{unit})" if allowed else ""
+    option = typer.Option(f"--{field.name.replace('_', '-')}", help=field.metadata["help"] + about)
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -139,6 +143,10 @@ def transfer(
             stop_if_asked(step)
 
         result = run(content, mix, settings, output=output, on_step=on_step)
+    from retimbre.networks.registry import REGISTRY
+
+    if settings.random_weights and settings.network in REGISTRY:
+        _say(f"{output}: made with random weights; nothing in the network was trained")
     if as_json:
         typer.echo(json.dumps(_summary(result, content, mix, output)))
     if result.stopped == "interrupted":
@@ -196,6 +204,9 @@ def demo(
     ],
     settings: Settings,
     seconds: Annotated[float, typer.Option("--seconds", help="length of the clips")] = 6.0,
+    side_by_side: Annotated[
+        bool, typer.Option("--compare", help="compare the networks on each pair, as 'retimbre compare' does")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
 ) -> None:
     """Transfer four rendered pairs and make a page to hear and see them.
@@ -203,6 +214,13 @@ def demo(
     Piano to drums, drums to piano (same song), drums to piano (another song), piano to strings.
     Needs the extra 'demo'. Prints the path of the page.
     """
+    if side_by_side:
+        from retimbre.apps.demo import compared as run_all
+
+        _compared(
+            quiet, lambda tell: run_all(directory, seconds=seconds, settings=settings, on_progress=tell)
+        )
+        return
     from retimbre.apps.demo import demo as run
 
     with _interrupts() as stop_if_asked, _progress(quiet) as show:
@@ -212,6 +230,66 @@ def demo(
             stop_if_asked(step)
 
         page = run(directory, seconds=seconds, settings=settings, on_progress=on_progress)
+    typer.echo(page)
+
+
+@app.command()
+@_with_settings
+def compare(
+    content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
+    style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
+    directory: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="folder for the clips and index.html; made if missing"),
+    ],
+    settings: Settings,
+    networks: Annotated[
+        str, typer.Option("--networks", help="which ones, with commas; 'retimbre networks' lists them")
+    ] = "kernel,shallow,vggish,cnn14",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
+) -> None:
+    """Try several networks on one pair and make a page to hear and see them side by side.
+
+    Each gets the strength that does best in a short sweep. One whose trained weights are not there runs with
+    random ones, and the page says so. The settings network and strength mean nothing here. Needs the extra
+    'report'. Prints the path of the page.
+    """
+    from retimbre.apps.compare import compare as run
+
+    names = [name.strip() for name in networks.split(",") if name.strip()]
+    _compared(
+        quiet,
+        lambda tell: run(content, style, directory, networks=names, settings=settings, on_progress=tell),
+    )
+
+
+@app.command("networks")
+def networks_() -> None:
+    """List the networks: what they hear, their layers, and what they need."""
+    from retimbre.networks.kinds import kinds
+
+    for name, kind in kinds().items():
+        rate = "the content's, at most 48 kHz" if kind.sample_rate is None else f"{kind.sample_rate} Hz"
+        typer.echo(f"{name}: {kind.summary}")
+        typer.echo(f"  rate       {rate}")
+        typer.echo(f"  front end  {kind.front_end}")
+        typer.echo(f"  layers     {', '.join(kind.layers)}")
+        typer.echo(f"  needs      {kind.needs}")
+
+
+def _compared(quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
+    """Run a comparison and print the path of its page."""
+    with _interrupts() as stop_if_asked, _progress(quiet) as show:
+
+        def on_progress(title: str, step: "Step") -> None:
+            show(step, title)
+            stop_if_asked(step)
+
+        try:
+            page = run(on_progress)
+        except KeyboardInterrupt:
+            _say("interrupted: nothing is done yet, so there is no page")
+            raise typer.Exit(_INTERRUPTED) from None
     typer.echo(page)
 
 

@@ -1,19 +1,21 @@
 """The demonstration: four pairs of clips, played, transferred and put on one page."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from retimbre._transfer import transfer
+from retimbre.apps import compare
 from retimbre.apps.orchestra import render
 from retimbre.apps.score import GREENSLEEVES, MINUET, Piece
 from retimbre.errors import InputError
 from retimbre.objective.optimise import Step
 from retimbre.quality import report
 from retimbre.settings import Settings
-from retimbre.sound.files import atomic, check_writable, write
+from retimbre.sound.audio import Audio
+from retimbre.sound.files import atomic, check_writable, make_folder, write
 
 SECONDS = 6.0
 """Default length of a clip: two to four bars."""
@@ -97,21 +99,14 @@ def demo(
         InputError: ``seconds`` is out of range, or the folder cannot be made or written to.
         DependencyError: a package of the extra ``demo`` is not installed.
     """
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-        raise InputError(f"seconds is {seconds:g}: expected a number from {MIN_SECONDS:g} to {MAX_SECONDS:g}")
+    clips = _played(seconds)
     report.require()
     directory = Path(directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{directory} cannot be made: {error.strerror}") from error
+    make_folder(directory)
     page = directory / "index.html"
     check_writable(page)
     entries = []
-    for number, pair in enumerate(PAIRS, start=1):
-        content, style = (
-            render(piece, instrument, seconds=seconds) for instrument, piece in (pair.content, pair.style)
-        )
+    for number, (pair, content, style) in enumerate(clips, start=1):
         on_step = on_progress and partial(on_progress, pair.title)
         result = transfer(content, style, settings, on_step=on_step)
         names = [f"{number}-{pair.slug}-{role}.wav" for role in ("content", "style", "output")]
@@ -124,3 +119,26 @@ def demo(
     with atomic(page) as temporary:
         temporary.write_text(report.page("retimbre: four transfers", entries, intro=_INTRO), encoding="utf-8")
     return page
+
+
+def compared(
+    directory: str | os.PathLike[str],
+    *,
+    seconds: float = SECONDS,
+    settings: Settings | None = None,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Try the networks on the four pairs, as :func:`retimbre.apps.compare.compare_pairs` does."""
+    played = _played(seconds)
+    pairs = (compare.Pair(pair.title, content, style, pair.note) for pair, content, style in played)
+    return compare.compare_pairs(pairs, directory, settings=settings, on_progress=on_progress)
+
+
+def _played(seconds: float) -> Iterator[tuple[Pair, Audio, Audio]]:
+    """Each pair with its content and style, played when it is asked for."""
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise InputError(f"seconds is {seconds:g}: expected a number from {MIN_SECONDS:g} to {MAX_SECONDS:g}")
+    return (
+        (pair, *(render(piece, who, seconds=seconds) for who, piece in (pair.content, pair.style)))  # type: ignore[misc]
+        for pair in PAIRS
+    )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from retimbre.errors import InputError
-from retimbre.networks import Network
+from retimbre.networks.kinds import Features, Network
 from retimbre.objective.statistics import gram, gram_product
 
 
@@ -166,31 +166,44 @@ class NetworkTerms:
         network: Says which layers count, and how much.
         content: Compressed spectrogram of the content, (F, T).
         style: Frames of the style and their shares.
+        hear: From what the content is given as to the features, where that is not the network itself.
     """
 
-    def __init__(self, network: Network, content: Tensor, style: Style) -> None:
-        self._network = network
+    def __init__(
+        self,
+        network: Network,
+        content: Tensor,
+        style: Style,
+        hear: Callable[[Tensor], Features] | None = None,
+    ) -> None:
+        self._hear = hear or network
         with torch.no_grad():
-            features = network(content)
-            heard = [network(frames) for frames, _ in style.clips]
+            features = self._hear(content)
+            heard = [self._hear(frames) for frames, _ in style.clips]
         self._content = {
             name: (weight, ContentLoss(features[name])) for name, weight in network.content_layers.items()
         }
-        weights = torch.cat(
-            [frames.new_full((frames.shape[1],), share / frames.shape[1]) for frames, share in style.clips]
-        )
+        shares = [share for _, share in style.clips]
         self._style = {
-            name: (weight, StyleLoss(torch.cat([h[name] for h in heard], dim=1), weights))
+            name: (weight, _joint([h[name] for h in heard], shares))
             for name, weight in network.style_layers.items()
         }
 
     def __call__(self, spectrogram: Tensor) -> Terms:
         """Terms of a compressed spectrogram (F, T)."""
-        features = self._network(spectrogram)
+        features = self._hear(spectrogram)
         return Terms(
             _mean([(w, loss(features[name])) for name, (w, loss) in self._content.items()]),
             _mean([(w, loss(features[name])) for name, (w, loss) in self._style.items()]),
         )
+
+
+def _joint(features: list[Tensor], shares: list[float]) -> StyleLoss:
+    """Style loss of several clips' features (C, T'), with the share of each clip."""
+    weights = [
+        f.new_full((f.shape[1],), share / f.shape[1]) for f, share in zip(features, shares, strict=True)
+    ]
+    return StyleLoss(torch.cat(features, dim=1), torch.cat(weights))
 
 
 def _mean(weighted: list[tuple[float, Tensor]]) -> Tensor:

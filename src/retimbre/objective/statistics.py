@@ -25,11 +25,13 @@ def gram(features: Tensor) -> Tensor:
 
 
 def gram_product(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product ``<G_a, G_b>`` of the Gram matrices of (C, T) and (C, T'), from T x T' products.
+    """Inner product ``<G_a, G_b>`` of the Gram matrices of (C, T) and (C, T'), the cheaper way.
 
     >>> import torch
     >>> h, g = torch.rand(5, 8), torch.rand(5, 9)
     >>> torch.allclose(gram_product(h, g), (gram(h) * gram(g)).sum())
     True
     """
+    if len(a) < a.shape[1] + b.shape[1]:
+        return (gram(a) * gram(b)).sum()
     return (a.T @ b).square().sum() / (a.shape[1] * b.shape[1])

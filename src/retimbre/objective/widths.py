@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from retimbre import networks
+from retimbre.networks.kinds import build
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Style, Terms
 from retimbre.settings import Settings
@@ -37,8 +37,8 @@ def style_terms(
     style = Style([(frames, 1.0)]).fitted(n_frames)
     like = style.clips[0][0]  # stands for a content: gives the shape, has no weight
     parts: list[Callable[[Tensor], Terms]]
-    if settings.network == "shallow":
-        parts = [NetworkTerms(networks.build(settings, len(like), like.device), like, style)]
+    if settings.network != "kernel":
+        parts = [NetworkTerms(build(settings, len(like), like.device), like, style)]
     else:
         taps = sorted({round(settings.taps * width) // 2 * 2 + 1 for width in widths})
         parts = [KernelTerms(like, style, layers=settings.layers, taps=k) for k in taps]

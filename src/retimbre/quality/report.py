@@ -73,7 +73,7 @@ class _Clip:
 
 
 @dataclass(frozen=True)
-class _Curve:
+class Curve:
     """The course of the loss in a box of 100 by 100, y downwards."""
 
     lines: dict[str, str]
@@ -110,6 +110,24 @@ def page(title: str, entries: Sequence[Entry], *, intro: str = "") -> str:
         DependencyError: ``jinja2`` or ``matplotlib`` is not installed.
     """
     require()
+    settings = [entry.result.settings for entry in entries]
+    alike = bool(settings) and all(other == settings[0] for other in settings)
+    return rendered(
+        "report.html.j2",
+        title=title,
+        paragraphs=[part for part in intro.split("\n\n") if part.strip()],
+        entries=[_view(entry) for entry in entries],
+        shared_settings=settings_rows(settings[0]) if alike else None,
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Fill a template of this folder in; what every page needs is added.
+
+    Raises:
+        DependencyError: ``jinja2`` or ``matplotlib`` is not installed.
+    """
+    require()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -119,17 +137,13 @@ def page(title: str, entries: Sequence[Entry], *, intro: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    settings = [entry.result.settings for entry in entries]
-    alike = bool(settings) and all(other == settings[0] for other in settings)
-    return environment.get_template("report.html.j2").render(
-        title=title,
-        paragraphs=[part for part in intro.split("\n\n") if part.strip()],
-        entries=[_view(entry) for entry in entries],
-        shared_settings=_rows(settings[0]) if alike else None,
+    html: str = environment.get_template(template).render(
         frequencies=[Mark(pictures.position(f), pictures.kilo(f)) for f in pictures.FREQUENCIES],
         range=pictures.RANGE,
         version=retimbre.__version__,
+        **values,
     )
+    return html
 
 
 def _view(entry: Entry) -> dict[str, Any]:
@@ -139,7 +153,7 @@ def _view(entry: Entry) -> dict[str, Any]:
         "title": entry.title,
         "note": entry.note,
         "clips": list(_clips(entry)),
-        "curve": _curve(result),
+        "curve": curve(result),
         "seconds": f"{result.seconds:.1f} s",
         "pace": f"{result.seconds / result.audio.seconds:.1f} s",
         "evaluations": len(result.steps),
@@ -149,7 +163,7 @@ def _view(entry: Entry) -> dict[str, Any]:
         "first": f"{result.steps[0].loss:.3g}" if result.steps else "",
         "best": f"{best.loss:.3g}" if best else "",
         "content_weight": f"{result.content_weight:.3g}",
-        "settings": _rows(result.settings),
+        "settings": settings_rows(result.settings),
     }
 
 
@@ -167,9 +181,9 @@ def _clips(entry: Entry) -> Iterator[_Clip]:
             role=role,
             caption=caption,
             seconds=clip.seconds,
-            sound=_data_uri("audio/mpeg", mp3(clip)),
-            picture=_data_uri("image/png", pictures.spectrogram_png(grid, loudest=loudest)),
-            times=_marks(clip.seconds),
+            sound=data_uri("audio/mpeg", mp3(clip)),
+            picture=data_uri("image/png", pictures.spectrogram_png(grid, loudest=loudest)),
+            times=marks(clip.seconds),
         )
 
 
@@ -190,11 +204,12 @@ def mp3(audio: Audio) -> bytes:
     return buffer.getvalue()
 
 
-def _data_uri(kind: str, data: bytes) -> str:
+def data_uri(kind: str, data: bytes) -> str:
+    """Put data into an address, so that the page needs no other file."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _marks(length: float, *, low: float = 0.0) -> list[Mark]:
+def marks(length: float, *, low: float = 0.0) -> list[Mark]:
     """Divide an axis from ``low`` to ``length`` at round numbers."""
     least = (length - low) / _SPACES
     power = 10 ** math.floor(math.log10(least))
@@ -206,7 +221,7 @@ def _marks(length: float, *, low: float = 0.0) -> list[Mark]:
     ]
 
 
-def _curve(result: Result) -> _Curve | None:
+def curve(result: Result) -> Curve | None:
     """Lay out total and terms over the evaluations; ``None`` where there is no course to show."""
     steps = result.steps
     if len(steps) < 2 or result.best is None:
@@ -230,10 +245,10 @@ def _curve(result: Result) -> _Curve | None:
             for k, height in enumerate(heights)
         )
 
-    return _Curve(
+    return Curve(
         lines={"total": points(total), "content": points(content), "style": points(style)},
         best=(result.best.evaluation - 1) / span,
-        evaluations=[mark for mark in _marks(len(steps), low=1) if "." not in mark.text],
+        evaluations=[mark for mark in marks(len(steps), low=1) if "." not in mark.text],
         losses=_decades(low, high),
     )
 
@@ -249,7 +264,8 @@ def _decades(low: float, high: float) -> list[Mark]:
     return [Mark((e - low) / (high - low), f"{10**e:.3g}") for e in exponents if low <= e <= high]
 
 
-def _rows(settings: Settings) -> list[dict[str, Any]]:
+def settings_rows(settings: Settings) -> list[dict[str, Any]]:
+    """Every setting with its value and meaning, for a table."""
     return [
         {
             "name": field.name,

@@ -241,6 +241,14 @@ def check_output(
         ) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing; raise an InputError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made: {error.strerror}") from error
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise an InputError where no file of that name could be written."""
     path = Path(path)

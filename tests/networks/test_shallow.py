@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from retimbre.networks import Shallow, build
+from retimbre.networks.kinds import build
+from retimbre.networks.shallow import Shallow
 from retimbre.settings import Settings
 
 CPU = torch.device("cpu")
@@ -87,6 +88,6 @@ def test_frequencies_are_channels_that_do_not_mix_like_neighbours() -> None:
 
 
 def test_build_reads_the_settings() -> None:
-    net = build(Settings(layers=3, filters=12, taps=7), 33, CPU)
+    net = build(Settings(network="shallow", layers=3, filters=12, taps=7), 33, CPU)
     assert isinstance(net, Shallow)
     assert [tuple(b.shape) for b in net.buffers()] == [(12, 33 * 7), (12, 12 * 7), (12, 12 * 7)]

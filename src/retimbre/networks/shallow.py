@@ -1,35 +1,13 @@
-"""Feature networks: spectrogram in, named layers out.
-
-A network reads a compressed spectrogram (F, T) and gives its layers by name, each (C', T') for C'
-features over T' frames. It also says which of its layers hold content and which hold style, each
-with a weight.
-"""
+"""The shallow network: two random 1-D convolutions over the spectrogram's frames."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retimbre.networks.kinds import Features, Kind, chosen
 from retimbre.settings import Settings
-
-Features = dict[str, Tensor]
-
-
-class Network(Protocol):
-    """What the objective asks of a network."""
-
-    @property
-    def content_layers(self) -> Mapping[str, float]:
-        """Weight of each content layer, by name."""
-
-    @property
-    def style_layers(self) -> Mapping[str, float]:
-        """Weight of each style layer, by name."""
-
-    def __call__(self, spectrogram: Tensor) -> Features:
-        """Map a compressed spectrogram (F, T) to every layer named above."""
 
 
 class Shallow(nn.Module):
@@ -91,14 +69,32 @@ def _patches(frames: Tensor, taps: int) -> Tensor:
     return torch.cat([padded[k : k + len(frames)] for k in range(taps)], dim=1)
 
 
-def build(settings: Settings, n_bins: int, device: torch.device) -> Network:
-    """Make the shallow network of the settings, for spectrograms of ``n_bins`` bins."""
+def _build(settings: Settings, n_bins: int) -> Shallow:
     # The weights come from the CPU's generator, so that every device sees the same network.
-    generator = torch.Generator().manual_seed(settings.seed)
-    return Shallow(
+    network = Shallow(
         n_bins,
         layers=settings.layers,
         filters=settings.filters,
         taps=settings.taps,
-        generator=generator,
-    ).to(device)
+        generator=torch.Generator().manual_seed(settings.seed),
+    )
+    names = list(network.style_layers)
+    network.content_layers = chosen(settings.content_layers, "content", network.content_layers, names)
+    network.style_layers = chosen(settings.style_layers, "style", network.style_layers, names)
+    return network
+
+
+KIND = Kind(
+    summary="random 1-D convolutions over the spectrogram's frames (Ulyanov and Lebedev 2016)",
+    front_end="log1p of the amplitude spectrogram, any rate; frequency bins are channels",
+    layers=("conv1", "conv2", "..."),
+    needs="nothing",
+    build=_build,
+)
+KERNEL = Kind(
+    summary="the network shallow with infinitely many filters, in closed form: the default",
+    front_end=KIND.front_end,
+    layers=KIND.layers,
+    needs="nothing",
+    build=None,
+)

@@ -1,0 +1,1 @@
+"""Feature networks: a clip in, named layers out."""

@@ -1,0 +1,108 @@
+"""VGGish: a 2-D network over log-mel frames, trained on AudioSet (Hershey et al. 2017)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from retimbre.networks.frontends import htk_mel
+from retimbre.networks.kinds import Features, Kind, chosen
+from retimbre.settings import Settings
+
+RATE = 16_000
+_WINDOW, _HOP, _N_FFT, _N_BANDS = 400, 160, 512, 64
+_PATCH = 96  # frames that the embedding is of
+_LAYERS = {"conv1": 1, "conv2": 4, "conv3_1": 7, "conv3_2": 9, "conv4_1": 12, "conv4_2": 14}
+"""Name of each convolution and where its ReLU stands in ``features``."""
+
+
+class VGGish(nn.Module):
+    """The network of Hershey et al., with the names and the layout of its port to torch.
+
+    Being fully convolutional up to the last pool, it reads a spectrogram of any length at once. Features are
+    (C', bands x frames): a Gram matrix says which channels are active together, anywhere in the picture.
+
+    Args:
+        embedding: Whether to have the fully connected part, which only :meth:`embed` needs: 270 MB.
+
+    >>> net = VGGish(embedding=False)
+    >>> {name: tuple(layer.shape) for name, layer in net(torch.rand(1, 16000)).items()}
+    {'conv1': (64, 6272), 'conv2': (128, 1568), 'conv3_1': (256, 384), 'conv3_2': (256, 384),
+    'conv4_1': (512, 96), 'conv4_2': (512, 96)}
+    """
+
+    sample_rate = RATE
+
+    def __init__(self, *, embedding: bool = True) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        channels = 1
+        for width in (64, 0, 128, 0, 256, 256, 0, 512, 512, 0):
+            if width:
+                stages += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                channels = width
+            else:
+                stages.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*stages)
+        sizes = ((12288, 4096), (4096, 4096), (4096, 128))
+        connected = (part for n in sizes for part in (nn.Linear(*n), nn.ReLU()))
+        self.embeddings = nn.Sequential(*(connected if embedding else ()))
+        self.register_buffer("_mel", htk_mel(_N_BANDS, _N_FFT, RATE, 125, 7500), persistent=False)
+        self.content_layers: Mapping[str, float] = {"conv3_2": 1.0}
+        self.style_layers: Mapping[str, float] = dict.fromkeys(("conv1", "conv2", "conv3_2", "conv4_2"), 0.25)
+
+    def log_mel(self, samples: Tensor) -> Tensor:
+        """Log-mel frames (C, T, 64) of samples (C, N) at 16 kHz, T = 1 + (N - 400) // 160.
+
+        Magnitudes of periodic Hann windows of 400 samples, not centred; ``ln(mel + 0.01)``.
+        """
+        window = torch.hann_window(_WINDOW, dtype=samples.dtype, device=samples.device)
+        frames = samples.unfold(-1, _WINDOW, _HOP) * window
+        bands: Tensor = torch.fft.rfft(frames, _N_FFT).abs() @ self._mel.to(samples.dtype)
+        return (bands + 0.01).log()
+
+    def forward(self, samples: Tensor) -> Features:
+        """Map samples (C, N) at 16 kHz to the layers up to the last one that counts."""
+        last = max(_LAYERS[name] for name in (*self.content_layers, *self.style_layers))
+        x, found = self.log_mel(samples)[:, None], dict[str, Tensor]()
+        names = {at: name for name, at in _LAYERS.items()}
+        for at in range(last + 1):
+            x = self.features[at](x)
+            if at in names:
+                found[names[at]] = x.transpose(0, 1).flatten(1)
+        return found
+
+    def embed(self, samples: Tensor) -> Tensor:
+        """One embedding (128,) for each 0.96 s of samples (N,) at 16 kHz: (P, 128)."""
+        frames = self.log_mel(samples[None])[0]
+        patches = frames[: len(frames) // _PATCH * _PATCH].view(-1, 1, _PATCH, _N_BANDS)
+        x: Tensor = self.embeddings(self.features(patches).permute(0, 2, 3, 1).flatten(1))
+        return x
+
+
+def _build(settings: Settings, n_bins: int) -> VGGish:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = VGGish(embedding=False)
+        for layer in network.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    if not settings.random_weights:
+        from retimbre.networks import weights
+
+        state = weights.load("vggish")
+        network.load_state_dict({k: v for k, v in state.items() if k.startswith("features.")})
+    network.content_layers = chosen(settings.content_layers, "content", network.content_layers, _LAYERS)
+    network.style_layers = chosen(settings.style_layers, "style", network.style_layers, _LAYERS)
+    return network
+
+
+KIND = Kind(
+    summary="2-D convolutions and pooling over log-mel frames, trained on AudioSet (Hershey et al. 2017)",
+    front_end="16 kHz; 64 mel bands of magnitudes, 125 to 7500 Hz, 25 ms every 10 ms; ln(x + 0.01)",
+    layers=tuple(_LAYERS),
+    needs="weights: retimbre weights fetch vggish (288 MB); or --random-weights",
+    build=_build,
+    sample_rate=RATE,
+)

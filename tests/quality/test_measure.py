@@ -1,0 +1,89 @@
+"""Measures on clips whose answer is known, and against librosa and scipy."""
+
+import librosa
+import numpy as np
+import pytest
+import scipy.linalg
+
+from retimbre.apps.orchestra import render
+from retimbre.apps.score import GREENSLEEVES, MINUET
+from retimbre.quality import measure
+from retimbre.sound.audio import Audio
+
+
+@pytest.fixture(scope="module")
+def piano() -> Audio:
+    return render(MINUET, "piano", seconds=5.0)
+
+
+@pytest.fixture(scope="module")
+def strings() -> Audio:
+    return render(MINUET, "strings", seconds=5.0)
+
+
+def _noise(seconds: float, seed: int = 0) -> Audio:
+    return Audio(np.random.default_rng(seed).standard_normal(round(seconds * 22_050), np.float32), 22_050)
+
+
+def test_a_clip_keeps_all_of_itself_and_has_reached_itself(piano: Audio, strings: Audio) -> None:
+    assert measure.kept(piano, piano) == pytest.approx({"onsets": 1.0, "chroma": 1.0})
+    assert measure.reached(strings, strings, piano) == pytest.approx({"timbre": 1.0, "spectrum": 1.0})
+    assert measure.reached(piano, strings, piano) == pytest.approx({"timbre": 0.0, "spectrum": 0.0}, abs=1e-9)
+
+
+def test_level_rate_and_channels_do_not_matter(piano: Audio, strings: Audio) -> None:
+    other = Audio(np.float32(0.1) * np.concatenate([piano.samples] * 2), piano.sample_rate).resampled(48_000)
+    assert measure.kept(other, piano)["onsets"] > 0.999
+    assert measure.kept(other, piano)["chroma"] > 0.999
+    assert measure.timbre_distance(other, piano) < 1e-2 * measure.timbre_distance(strings, piano)
+
+
+def test_noise_keeps_nothing(piano: Audio) -> None:
+    kept = measure.kept(_noise(5.0), piano)
+    assert abs(kept["onsets"]) < 0.2
+    assert kept["chroma"] < 0.5
+
+
+def test_another_song_keeps_less_than_another_instrument(piano: Audio, strings: Audio) -> None:
+    other = render(GREENSLEEVES, "piano", seconds=5.0)
+    for name in ("onsets", "chroma"):
+        assert measure.kept(strings, piano)[name] > measure.kept(other, piano)[name] + 0.1
+    assert measure.timbre_distance(other, piano) < 0.5 * measure.timbre_distance(strings, piano)
+
+
+def test_a_transposed_clip_keeps_its_onsets_and_not_its_chroma(piano: Audio) -> None:
+    """Played a semitone higher, at the same tempo."""
+    samples = piano.samples.mean(axis=0)
+    moved = librosa.effects.pitch_shift(samples, sr=piano.sample_rate, n_steps=1)
+    kept = measure.kept(Audio(moved, piano.sample_rate), piano)
+    assert kept["onsets"] > 0.6
+    assert kept["chroma"] < 0.4
+
+
+def test_shifted_onsets_are_lost(piano: Audio) -> None:
+    late = np.roll(piano.samples, round(0.2 * piano.sample_rate), axis=1)
+    assert measure.kept(Audio(late, piano.sample_rate), piano)["onsets"] < 0.3
+
+
+def test_mfcc_against_librosa(piano: Audio) -> None:
+    samples = piano.resampled(measure.RATE).samples[:1]
+    clip = Audio(samples, measure.RATE)
+    mel = librosa.feature.melspectrogram(
+        y=samples[0].astype(np.float64), sr=measure.RATE, n_fft=1024, hop_length=256, n_mels=40, fmin=40
+    )
+    decibels = 10 * np.log10(mel / mel.max() + 1e-8)
+    expected = librosa.feature.mfcc(S=decibels, n_mfcc=13)[1:]
+    np.testing.assert_allclose(measure._mfcc(clip), expected, rtol=1e-3, atol=0.05)
+
+
+def test_frechet_distance_against_scipy(piano: Audio, strings: Audio) -> None:
+    a, b = (measure._mfcc(clip) for clip in (piano, strings))
+    root = scipy.linalg.sqrtm(np.cov(a) @ np.cov(b)).real
+    expected = np.square(a.mean(1) - b.mean(1)).sum() + np.trace(np.cov(a) + np.cov(b) - 2 * root)
+    assert measure.timbre_distance(piano, strings) == pytest.approx(expected, rel=1e-4)
+
+
+def test_balance_is_a_harmonic_mean() -> None:
+    assert measure.balance({"onsets": 1.0, "chroma": 0.0}, {"timbre": 0.25}) == pytest.approx(1 / 3)
+    assert measure.balance({"onsets": 1.0}, {"timbre": -2.0}) == 0.0
+    assert measure.balance({"onsets": 1.0}, {"timbre": 1.0}) == 1.0
