@@ -60,7 +60,7 @@ class CNN14(nn.Module):
         self.fc_audioset = nn.Linear(2048, 527)
         self.register_buffer("_mel", slaney_mel(_N_BANDS, _N_FFT, RATE, 50, 14_000), persistent=False)
         self.eval()
-        self.content_layers: Mapping[str, float] = {"conv3_2": 1.0}
+        self.content_layers: Mapping[str, float] = {"conv2_2": 1.0}
         self.style_layers: Mapping[str, float] = dict.fromkeys(
             ("conv1_2", "conv2_2", "conv3_2", "conv4_2"), 0.25
         )

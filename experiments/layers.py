@@ -1,0 +1,77 @@
+"""Which layers of VGGish and CNN14 should be content and style? The defaults are the best of these.
+
+    python experiments/layers.py [--networks vggish cnn14] [--seconds 4] [--random-weights]
+
+For each content layer and each set of style layers: transfers of the demonstration's four pairs at strengths
+.3, .6 and .9, 30 iterations, judged by measures that nothing optimises (retimbre.quality.measure): the
+harmonic mean of content kept and style reached, at the best strength of each pair, and its mean over the
+pairs.
+"""
+
+import argparse
+
+import numpy as np
+
+from retimbre import Audio, Settings, transfer
+from retimbre.apps.demo import PAIRS
+from retimbre.apps.orchestra import render
+from retimbre.quality import measure
+
+CONTENT = {"vggish": ("conv1", "conv2", "conv3_2"), "cnn14": ("conv1_2", "conv2_2", "conv3_2")}
+STYLE = {
+    "vggish": ("conv1", "conv1,conv2", "conv1,conv2,conv3_2,conv4_2", "conv3_2,conv4_2"),
+    "cnn14": ("conv1_2", "conv1_2,conv2_2", "conv1_2,conv2_2,conv3_2,conv4_2", "conv3_2,conv4_2"),
+}
+STRENGTHS = (0.3, 0.6, 0.9)
+
+
+def clip(instrument: str, piece: object, seconds: float) -> Audio:
+    """Mono at 22 050 Hz."""
+    played = render(piece, instrument, seconds=seconds)  # type: ignore[arg-type]
+    return Audio(played.samples.mean(axis=0), played.sample_rate).resampled(22_050)
+
+
+def score(content: Audio, style: Audio, settings: Settings) -> float:
+    """Balance of one transfer."""
+    output = transfer(content, style, settings).audio
+    return measure.balance(measure.kept(output, content), measure.reached(output, style, content))
+
+
+def main() -> None:
+    """Print a line per choice."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--networks", nargs="+", default=list(CONTENT), choices=list(CONTENT))
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--random-weights", action="store_true")
+    arguments = parser.parse_args()
+    pairs = [
+        tuple(clip(who, piece, arguments.seconds) for who, piece in (pair.content, pair.style))
+        for pair in PAIRS
+    ]
+    print("network  content layer  style layers                            balance  (of each pair)")
+    for network in arguments.networks:
+        for content_layer in CONTENT[network]:
+            for style_layers in STYLE[network]:
+                best = []
+                for content, style in pairs:
+                    choices = [
+                        Settings(
+                            network=network,
+                            content_layers=content_layer,
+                            style_layers=style_layers,
+                            random_weights=arguments.random_weights,
+                            strength=strength,
+                            n_iter=30,
+                        )
+                        for strength in STRENGTHS
+                    ]
+                    best.append(max(score(content, style, settings) for settings in choices))
+                each = " ".join(f"{value:.2f}" for value in best)
+                print(
+                    f"{network:<9}{content_layer:<15}{style_layers:<40}{np.mean(best):.3f}    ({each})",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
