@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import retimbre
-from retimbre import Audio, DivergedError, InputError, Settings, Step, transfer
+from retimbre import Audio, DivergedError, InputError, Settings, Step, _work, transfer
 from retimbre._clips import analyse, as_sound, spectrogram
 from retimbre._work import objective_of
 from retimbre.objective.losses import Style
@@ -314,6 +314,26 @@ def test_an_interrupt_in_a_later_block_keeps_what_is_done() -> None:
     kept = content.samples[0, -40_000:] / content.samples[0, -40_000:].std()
     assert np.corrcoef(last, kept)[0, 1] > 0.999  # the block that was not reached is the content's
     assert np.corrcoef(result.audio.samples[0, :40_000], content.samples[0, :40_000])[0, 1] < 0.999
+
+
+def test_an_interrupt_between_evaluations_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def interrupted(*arguments: object, **named: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # the second block, before its first evaluation
+            raise KeyboardInterrupt
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    real = _work.objective_of
+    monkeypatch.setattr(_work, "objective_of", interrupted)
+    content = _pulses(25.0, 8000)
+    result = transfer(content, _hiss(2, 8000, 1000, 2000), Settings(n_iter=5, n_iter_waveform=2))
+    assert result.stopped == "interrupted"
+    assert {s.block for s in result.steps} == {1}
+    last = result.audio.samples[0, -40_000:], content.samples[0, -40_000:]
+    assert np.corrcoef(*last)[0, 1] > 0.999
 
 
 def test_a_long_style_is_heard_in_pieces_from_all_of_it() -> None:

@@ -107,7 +107,7 @@ def transfer(
         written=mean([o.written for o in work.outcomes]),
         content_weight=mean([o.content_weight for o in work.outcomes]),
         spectral_convergence=mean([o.spectral_convergence for o in work.outcomes]),
-        stopped=work.outcomes[-1].stopped,
+        stopped=work.stopped,
         seconds=time.perf_counter() - began,
     ).checked()
 

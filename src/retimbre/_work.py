@@ -103,7 +103,7 @@ class Work:
         ]
         (self._window, self._mix), *self._others = fitted
         self._done = [0.0] * len(self._places)  # share of each
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._lock, self._stop, self._interrupted = threading.Lock(), threading.Event(), False
         self._began = time.perf_counter()
 
     def blocks(self) -> Iterator[tuple[slice, Samples]]:
@@ -121,6 +121,14 @@ class Work:
         if not self.outcomes:
             raise KeyboardInterrupt
 
+    @property
+    def stopped(self) -> StopReason:
+        """Why the work ended: what ended any block before its time, or else the last one."""
+        reasons = [outcome.stopped for outcome in self.outcomes]
+        if "diverged" in reasons:
+            return "diverged"
+        return "interrupted" if self._interrupted or "interrupted" in reasons else reasons[-1]
+
     def _later(self, number: int, heard: Samples) -> Callable[[], _Done]:
         def work() -> _Done:
             content = heard[:, self._margin : heard.shape[1] - self._margin]
@@ -130,6 +138,7 @@ class Work:
                 made, outcome = self._block(number, content, heard)
             except KeyboardInterrupt:  # before there was anything to keep
                 self._stop.set()
+                self._interrupted = True
                 return content, None
             if outcome.stopped in ("interrupted", "diverged"):
                 self._stop.set()
@@ -207,8 +216,10 @@ class Work:
     def _tell(self, step: Step, number: int, steps: list[Step]) -> None:
         """Count a step of a block among those of all blocks, and pass it on."""
         with self._lock:
-            half = 0.5 * step.iteration / step.n_iter
-            self._done[number] = half if step.stage == "spectrogram" else 0.5 + half
+            share = step.iteration / step.n_iter
+            if not self._hears:  # the waveform comes second
+                share = 0.5 * share if step.stage == "spectrogram" else 0.5 + 0.5 * share
+            self._done[number] = share
             steps.append(
                 replace(
                     step,

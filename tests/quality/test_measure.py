@@ -87,3 +87,38 @@ def test_balance_is_a_harmonic_mean() -> None:
     assert measure.balance({"onsets": 1.0, "chroma": 0.0}, {"timbre": 0.25}) == pytest.approx(1 / 3)
     assert measure.balance({"onsets": 1.0}, {"timbre": -2.0}) == 0.0
     assert measure.balance({"onsets": 1.0}, {"timbre": 1.0}) == 1.0
+
+
+def test_against_a_target(piano: Audio, strings: Audio) -> None:
+    assert measure.against(piano, piano) == pytest.approx({"lsd": 0.0, "timbre": 0.0}, abs=1e-6)
+    far, near = measure.against(piano, strings), measure.against(_mixed(piano, strings), strings)
+    assert near["lsd"] < far["lsd"]
+    assert near["timbre"] < far["timbre"]
+
+
+def _mixed(one: Audio, other: Audio) -> Audio:
+    return Audio(np.float32(0.3) * one.samples + other.samples, one.sample_rate)
+
+
+def test_a_louder_half_is_that_far_in_log_spectral_distance() -> None:
+    """Half of a clip 6.02 dB louder; equal mean power takes 3.98 dB off both: 2.04 and 3.98 dB are left."""
+    noise = _noise(8.0)
+    samples = noise.samples.copy()
+    samples[:, : noise.n_samples // 2] *= 2
+    found = measure.against(Audio(samples, noise.sample_rate), noise)["lsd"]
+    assert found == pytest.approx(np.sqrt((2.04**2 + 3.98**2) / 2), abs=0.05)
+
+
+def test_clipping_and_length_are_counted(piano: Audio) -> None:
+    samples = piano.samples.copy()
+    samples[:, :1000] = 1.0
+    found = measure.soundness(Audio(samples[:, :-441], piano.sample_rate), piano)
+    n_samples = piano.n_samples - 441
+    assert found["clipped"] == pytest.approx(1000 / n_samples, rel=1e-6)
+    assert found["length"] == pytest.approx(-441 / piano.sample_rate)
+
+
+def test_a_copy_is_found_wherever_it_stands_and_noise_is_none(piano: Audio) -> None:
+    late = Audio(np.pad(piano.samples, ((0, 0), (9999, 0))), piano.sample_rate)
+    assert measure.copied(late, piano)["copy"] > 0.99
+    assert measure.copied(_noise(3.0, 1), _noise(3.0, 2))["copy"] < 0.05

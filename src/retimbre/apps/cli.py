@@ -263,6 +263,46 @@ def compare(
     )
 
 
+@app.command()
+def measure(
+    output: Annotated[Path, typer.Argument(help="clip that a transfer made")],
+    content: Annotated[Path | None, typer.Option("--content", help="clip whose notes it should keep")] = None,
+    style: Annotated[Path | None, typer.Option("--style", help="clip whose sound it should have")] = None,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="what it should be, if that is known")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object to stdout")] = False,
+) -> None:
+    """Say how much of the content is kept, how much of the style is reached, and how far the target is.
+
+    Each measure needs its clips; at least one of the three has to be given.
+    """
+    from retimbre.quality import measure as measures
+    from retimbre.sound.files import read
+
+    if content is None and style is None and target is None:
+        raise InputError("nothing is given to measure against: expected --content, --style or --target")
+    clip = read(output)
+    wanted, sound, aim = (None if path is None else read(path) for path in (content, style, target))
+    found: dict[str, dict[str, float]] = {}
+    if wanted is not None:
+        found["kept"] = measures.kept(clip, wanted)
+        found["soundness"] = measures.soundness(clip, wanted)
+    if sound is not None:
+        found["copied"] = measures.copied(clip, sound)
+    if wanted is not None and sound is not None:
+        found["reached"] = measures.reached(clip, sound, wanted)
+        found["overall"] = {"balance": measures.balance(found["kept"], found["reached"])}
+    if aim is not None:
+        found["against"] = measures.against(clip, aim)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for group, values in found.items():
+        for name, value in values.items():
+            typer.echo(f"{group:10} {name:9} {value:9.3f}")
+
+
 @app.command("networks")
 def networks_() -> None:
     """List the networks: what they hear, their layers, and what they need."""

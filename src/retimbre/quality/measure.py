@@ -1,4 +1,4 @@
-"""Measures of a transfer without a target: how much of the content is kept, how much of the style is reached.
+"""Measures of a transfer: how much of the content is kept and of the style reached, how far the target is.
 
 None of them is what retimbre optimises: a judge must not be a party. All clips are heard as one channel at
 16 kHz; levels do not matter.
@@ -56,6 +56,40 @@ def reached(output: Audio, style: Audio, content: Audio) -> dict[str, float]:
         before = distance(content, style)
         found[name] = 1 - distance(output, style) / before if before > 0 else 1.0
     return found
+
+
+def against(output: Audio, target: Audio) -> dict[str, float]:
+    """How far an output is from what it should be, where that is known; lower is better.
+
+    - ``lsd``: log-spectral distance in dB: the mean over 40 mel bands of the root mean square difference over
+      time, of spectra of equal mean power (after Cifka et al. 2021);
+    - ``timbre``: :func:`timbre_distance`.
+    """
+    n = min(output.seconds, target.seconds)
+    ours, theirs = (_mel(_cut(clip, n)) for clip in (output, target))
+    n_frames = min(ours.shape[1], theirs.shape[1])
+    levels = [10 * np.log10(p[:, :n_frames] / max(p.mean(), 1e-300) + 1e-8) for p in (ours, theirs)]
+    lsd = np.sqrt(np.square(levels[0] - levels[1]).mean(axis=1)).mean()
+    return {"lsd": float(lsd), "timbre": timbre_distance(output, target)}
+
+
+def soundness(output: Audio, content: Audio) -> dict[str, float]:
+    """What can be wrong with a clip as such.
+
+    - ``clipped``: share of samples at full scale;
+    - ``length``: difference in length from the content in seconds.
+    """
+    clipped = float((np.abs(output.samples) >= 1 - 2**-15).mean())
+    return {"clipped": clipped, "length": output.seconds - content.seconds}
+
+
+def copied(output: Audio, style: Audio) -> dict[str, float]:
+    """``copy``: the largest normalised cross-correlation with the style, at any lag; 1 for a copy."""
+    x, y = (clip.resampled(RATE).samples.mean(axis=0, dtype=np.float64) for clip in (output, style))
+    n = 1 << (len(x) + len(y) - 1).bit_length()
+    correlation = np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(y, n).conj(), n)
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return {"copy": float(np.abs(correlation).max()) / size if size > 0 else 0.0}
 
 
 def balance(kept: dict[str, float], reached: dict[str, float]) -> float:

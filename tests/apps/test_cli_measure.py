@@ -1,0 +1,71 @@
+"""The command ``retimbre measure``."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from retimbre.quality import measure
+from retimbre.sound.audio import Audio
+from retimbre.sound.files import read, write
+
+Samples = npt.NDArray[np.float32]
+
+
+def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "retimbre", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def clips(tmp_path: Path, sweeps: Callable[..., Samples]) -> Path:
+    rng = np.random.default_rng(0)
+    write(tmp_path / "content.wav", Audio(sweeps(2.0, 16_000), 16_000))
+    write(
+        tmp_path / "style.wav", Audio(np.float32(0.1) * rng.standard_normal((2, 44_100), np.float32), 22_050)
+    )
+    return tmp_path
+
+
+def test_what_is_printed_is_what_is_measured(clips: Path) -> None:
+    both = ("--content", "content.wav", "--style", "style.wav")
+    done = run("measure", "content.wav", *both, "--target", "style.wav", "--json", cwd=clips)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    content, style = read(clips / "content.wav"), read(clips / "style.wav")
+    assert found["kept"]["onsets"] == pytest.approx(1)
+    assert found["reached"] == pytest.approx({"timbre": 0.0, "spectrum": 0.0}, abs=1e-9)
+    assert found["against"] == pytest.approx(measure.against(content, style))
+    assert found["copied"]["copy"] < 0.2
+    assert found["overall"] == pytest.approx({"balance": 0.0}, abs=1e-6)
+    lines = run("measure", "content.wav", *both, cwd=clips).stdout.splitlines()
+    assert lines[0].split() == ["kept", "onsets", "1.000"]
+    assert len(lines) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "nothing is given to measure against"),
+        (("--content", "nowhere.wav"), "nowhere.wav does not exist"),
+    ],
+)
+def test_what_cannot_be_measured(arguments: tuple[str, ...], reason: str, clips: Path) -> None:
+    done = run("measure", "content.wav", *arguments, cwd=clips)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 1
