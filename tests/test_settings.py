@@ -13,7 +13,9 @@ HINTS = typing.get_type_hints(Settings)
 CHOICES = {name: typing.get_args(hint) for name, hint in HINTS.items() if typing.get_origin(hint)}
 CHOICES = {name: choices for name, choices in CHOICES.items() if isinstance(choices[0], str)}
 WHOLE = [name for name, hint in HINTS.items() if hint is int]
-REAL = [name for name in FIELDS if name not in {*CHOICES, *WHOLE}]
+TEXTS = ["network", "content_layers", "style_layers"]  # read where networks are known
+FLAGS = [name for name, hint in HINTS.items() if hint is bool]
+REAL = [name for name in FIELDS if name not in {*CHOICES, *WHOLE, *TEXTS, *FLAGS}]
 
 # What else has to change so that only the one option under test is at its limit.
 ROOM: dict[str, dict[str, Any]] = {"n_fft": {"hop_length": 8}, "hop_length": {"n_fft": 65_536}}
@@ -34,9 +36,10 @@ def complaint(name: str, value: Any) -> str:
 
 
 def test_the_groups_cover_every_field() -> None:
-    assert sorted([*CHOICES, *WHOLE, *REAL]) == sorted(FIELDS)
+    assert sorted([*CHOICES, *WHOLE, *REAL, *TEXTS, *FLAGS]) == sorted(FIELDS)
     assert {"strength", "content_weight", "tolerance"} == set(REAL)
-    assert {"network", "init", "optimizer", "device"} == set(CHOICES)
+    assert {"init", "optimizer", "resolutions", "device"} == set(CHOICES)
+    assert FLAGS == ["random_weights"]
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -103,6 +106,20 @@ def test_choices(name: str, value: Any) -> None:
     for choice in CHOICES[name]:
         assert getattr(make(name, choice), name) == choice
         complaint(name, choice.upper())
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", [0, 1.5, True, ["conv1"]])
+def test_texts(name: str, value: Any) -> None:
+    assert complaint(name, value) == "text"
+    assert getattr(make(name, "conv1"), name) == "conv1"
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_flags(name: str, value: Any) -> None:
+    assert complaint(name, value) == "true or false"
+    assert getattr(make(name, True), name) is True
 
 
 def test_a_filter_has_a_middle() -> None:

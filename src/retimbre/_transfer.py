@@ -75,6 +75,7 @@ def transfer(
     """
     began = time.perf_counter()
     settings = settings or Settings()
+    of_samples = kind(settings.network).sample_rate is not None
     output = None if output is None else Path(output)
     clip, styles = as_sound(content, "content"), as_mix(style)
     if output is not None:
@@ -88,7 +89,6 @@ def transfer(
         return _untouched(clip, settings, output, began)
     heard = [(excerpts(sound, settings), share) for sound, share in styles]
     windows = window.around() if settings.resolutions == "three" else [window]
-    of_samples = kind(settings.network).sample_rate is not None
     see = _samples if of_samples else _frames
     styles_seen = [(w, Style([(see(pieces, rate, w), share) for pieces, share in heard])) for w in windows]
 
