@@ -12,6 +12,7 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -105,7 +106,7 @@ def evaluation(name: str, settings: Settings, n_bins: int, n_frames: int) -> Run
     if name == "kernel":
         terms = KernelTerms(content, mix, layers=settings.layers, taps=settings.taps)
     else:
-        network = build(settings, n_bins, CPU)
+        network = build(replace(settings, network="shallow"), n_bins, CPU)
         assert isinstance(network, Shallow)
         if name == "shallow":
             terms = NetworkTerms(network, content, mix)
