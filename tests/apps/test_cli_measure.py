@@ -1,9 +1,7 @@
 """The command ``retimbre measure``."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,19 +13,8 @@ from retimbre.quality import measure
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read, write
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
 Samples = npt.NDArray[np.float32]
-
-
-def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "retimbre", *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -40,7 +27,7 @@ def clips(tmp_path: Path, sweeps: Callable[..., Samples]) -> Path:
     return tmp_path
 
 
-def test_what_is_printed_is_what_is_measured(clips: Path) -> None:
+def test_what_is_printed_is_what_is_measured(run: Run, clips: Path) -> None:
     both = ("--content", "content.wav", "--style", "style.wav")
     done = run("measure", "content.wav", *both, "--target", "style.wav", "--json", cwd=clips)
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,7 +50,7 @@ def test_what_is_printed_is_what_is_measured(clips: Path) -> None:
         (("--content", "nowhere.wav"), "nowhere.wav does not exist"),
     ],
 )
-def test_what_cannot_be_measured(arguments: tuple[str, ...], reason: str, clips: Path) -> None:
+def test_what_cannot_be_measured(run: Run, arguments: tuple[str, ...], reason: str, clips: Path) -> None:
     done = run("measure", "content.wav", *arguments, cwd=clips)
     assert done.returncode == 2
     assert done.stdout == ""

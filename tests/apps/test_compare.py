@@ -1,7 +1,5 @@
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +22,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 QUICK = Settings(filters=8, n_iter=4, n_iter_phase=2, n_iter_waveform=2, tolerance=0, device="cpu")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 Samples = npt.NDArray[np.float32]
 
 
@@ -217,19 +216,7 @@ def test_the_pairs_of_the_demonstration(
 # --- the command ---
 
 
-def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "retimbre", *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def test_the_command_prints_the_page(clips: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_command_prints_the_page(run: Run, clips: tuple[Path, Path], tmp_path: Path) -> None:
     quick = ("--n-iter", "2", "--n-iter-phase", "1", "--n-iter-waveform", "1", "--filters", "8")
     done = run("compare", *clips, "-o", "page", "--networks", "shallow, kernel", *quick, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "page/index.html\n", "")
@@ -237,13 +224,13 @@ def test_the_command_prints_the_page(clips: tuple[Path, Path], tmp_path: Path) -
     assert re.findall(r"<button[^>]*>(\w+)<", html) == ["Content", "Style", "shallow", "kernel"]
 
 
-def test_the_command_refuses_in_one_line(clips: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_command_refuses_in_one_line(run: Run, clips: tuple[Path, Path], tmp_path: Path) -> None:
     done = run("compare", *clips, "-o", "page", "--networks", "deep", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"retimbre: error: network is deep: expected one of [^\n]*\n", done.stderr)
 
 
-def test_the_networks_are_listed(tmp_path: Path) -> None:
+def test_the_networks_are_listed(run: Run, tmp_path: Path) -> None:
     done = run("networks", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("cnn14", "kernel", "shallow", "vggish"):
