@@ -14,7 +14,7 @@ import numpy as np
 
 from retimbre import Audio, Settings, transfer
 from retimbre.apps.demo import PAIRS
-from retimbre.apps.orchestra import render
+from retimbre.music.orchestra import render
 from retimbre.quality import measure
 
 CONTENT = {"vggish": ("conv1", "conv2", "conv3_2"), "cnn14": ("conv1_2", "conv2_2", "conv3_2")}

@@ -7,7 +7,7 @@ import retimbre
 
 ROOT = Path(retimbre.__file__).parent
 STOREYS = [
-    *("errors", "settings", "sound", "networks", "objective"),
+    *("errors", "settings", "sound", "music", "networks", "objective"),
     *("_clips", "_result", "_work", "_transfer", "_texture", "quality", "apps"),
 ]
 INSIDE = {
@@ -15,6 +15,7 @@ INSIDE = {
         *("audio", "containers", "files", "loudness", "spectral"),
         *("phase", "blocks", "diffuse", "loops"),
     ],
+    "music": ["score", "orchestra", "melodies", "songs", "grooves", "corpus"],
     "networks": [
         *("kinds", "frontends", "registry", "download", "state_dict", "weights"),
         *("shallow", "vggish", "cnn14"),
@@ -29,8 +30,8 @@ INSIDE = {
         "descent",
         "optimise",
     ],
-    "quality": ["measure", "pictures", "report", "comparison"],
-    "apps": ["score", "orchestra", "compare", "demo", "weights_cli", "cli"],
+    "quality": ["measure", "pairs", "pictures", "report", "comparison"],
+    "apps": ["compare", "demo", "weights_cli", "cli"],
 }
 
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from retimbre import transfer
-from retimbre.apps import orchestra
-from retimbre.apps.score import GREENSLEEVES, MINUET
 from retimbre.errors import InputError
+from retimbre.music import orchestra
+from retimbre.music.score import GREENSLEEVES, MINUET
 from retimbre.networks.frontends import resample
 from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import optimise

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from retimbre.apps.orchestra import render
-from retimbre.apps.score import MINUET
+from retimbre.music.orchestra import render
+from retimbre.music.score import MINUET
 from retimbre.networks.kinds import build
 from retimbre.networks.vggish import RATE, VGGish
 from retimbre.settings import Settings

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from retimbre.apps.orchestra import render
-from retimbre.apps.score import GREENSLEEVES, MINUET
+from retimbre.music.orchestra import render
+from retimbre.music.score import GREENSLEEVES, MINUET
 from retimbre.quality import measure
 from retimbre.sound.audio import Audio
 

@@ -3,9 +3,9 @@ import sys
 import numpy as np
 import pytest
 
-from retimbre.apps.orchestra import INSTRUMENTS, midi, render
-from retimbre.apps.score import MINUET, Note, Piece
 from retimbre.errors import DependencyError, InputError
+from retimbre.music.orchestra import INSTRUMENTS, midi, render
+from retimbre.music.score import MINUET, Note, Piece
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
@@ -64,7 +64,7 @@ def test_midi_has_every_note() -> None:
 
 
 def test_what_cannot_be_played() -> None:
-    with pytest.raises(InputError, match="'kazoo': expected one of piano, strings, drums"):
+    with pytest.raises(InputError, match="'kazoo': expected one of piano, strings, "):
         render(MINUET, "kazoo")
     with pytest.raises(InputError, match=r"seconds is 60: .* 22\.9 s"):
         render(MINUET, "piano", seconds=60)
