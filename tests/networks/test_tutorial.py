@@ -15,7 +15,7 @@ from torch import Tensor
 
 from retimbre import transfer
 from retimbre.errors import InputError
-from retimbre.music import orchestra
+from retimbre.music.orchestra import render
 from retimbre.music.score import GREENSLEEVES, MINUET
 from retimbre.networks.frontends import resample
 from retimbre.objective.losses import NetworkTerms, Objective, Style
@@ -56,18 +56,16 @@ def tutorial() -> Any:
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Six seconds of an instrument at 16 kHz, (1, N); two that the orchestra lacks are lent to it.
+def play() -> Play:
+    """Six seconds of an instrument at 16 kHz, (1, N).
 
     The flute plays Greensleeves: in the Minuet the trained network takes it for strings.
     """
-    programs = {**orchestra.PROGRAMS, "guitar": 24, "flute": 73}  # General MIDI: nylon guitar, flute
-    monkeypatch.setattr(orchestra, "PROGRAMS", programs)
-    monkeypatch.setattr(orchestra, "INSTRUMENTS", (*programs, "drums"))
 
     def clip(instrument: str) -> Tensor:
         piece = GREENSLEEVES if instrument in ("strings", "guitar", "flute") else MINUET
-        samples = orchestra.render(piece, instrument, seconds=6.0).resampled(RATE).samples
+        player = "nylon guitar" if instrument == "guitar" else instrument
+        samples = render(piece, player, seconds=6.0).resampled(RATE).samples
         return torch.from_numpy(samples.mean(axis=0, keepdims=True))
 
     return clip

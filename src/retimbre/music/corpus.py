@@ -3,8 +3,6 @@
 Nothing of the corpus is copied: a score is read from the installed package when it is asked for.
 """
 
-from dataclasses import replace
-
 from retimbre.errors import DependencyError, InputError
 from retimbre.music.score import Note, Piece
 
@@ -14,41 +12,48 @@ def excerpt(work: str, *, bars: int = 4, tempo: float = 100) -> Piece:
 
     Args:
         work: Name in the corpus, such as ``"bach/bwv66.6"``.
-        bars: Number of full bars, at least 1; an upbeat comes on top and counts as a bar with rests.
+        bars: Number of bars, at least 1; an upbeat before the first is left out.
         tempo: Quarter notes per minute.
 
     Returns:
-        One voice a part, the highest part first; ties are joined.
+        One voice a part, in the order of the score, with ties joined and without grace notes.
 
     Raises:
-        InputError: there is no such score, or it is not of several bars in one metre.
+        InputError: ``bars`` is less than 1, or there is no such score, or it has no metre or no notes.
         DependencyError: ``music21`` is not installed.
     """
+    if bars < 1:
+        raise InputError(f"bars is {bars}: expected at least 1")
     try:
         from music21 import corpus, meter
         from music21.exceptions21 import Music21Exception
     except ImportError as error:
         raise DependencyError("music21", extra="corpus") from error
     try:
-        whole = corpus.parse(work)
+        score = corpus.parse(work)
     except (Music21Exception, OSError) as error:
-        raise InputError(f"music21's corpus has no score {work!r}") from error
-    begin = whole.measures(0, bars)
-    metre = next(iter(begin.recurse().getElementsByClass(meter.TimeSignature)), None)
-    if metre is None or bars < 1:
-        raise InputError(f"{work} with {bars} bars: expected a score with a metre, and at least 1 bar")
-    bar, beat = float(metre.barDuration.quarterLength), float(metre.beatDuration.quarterLength)
-    upbeat = float(begin.parts[0].getElementsByClass("Measure")[0].duration.quarterLength) % bar
-    voices = tuple(
+        raise InputError(f"music21's corpus has no score {work!r}: try bach/bwv66.6") from error
+    begin = score.measures(1, bars)
+    voices = (
         tuple(
-            Note(float(element.offset) + (bar - upbeat) % bar, float(element.quarterLength), pitch.midi)
+            Note(float(element.offset), float(element.quarterLength), pitch.midi)
             for element in part.stripTies().flatten().notes
             for pitch in element.pitches
+            if element.quarterLength
         )
         for part in begin.parts
     )
-    tonic = begin.analyze("key")
-    title = whole.metadata.title if whole.metadata and whole.metadata.title else work
-    key = f"{tonic.tonic.name.replace('-', 'b')} {tonic.mode}"
-    piece = Piece(title, key, tempo, bar, beat, voices, f"music21 corpus: {work}")
-    return replace(piece, voices=tuple(voice for voice in voices if voice))
+    sounding = tuple(voice for voice in voices if voice)
+    metre = next(iter(score.recurse().getElementsByClass(meter.TimeSignature)), None)
+    if metre is None or not sounding:
+        raise InputError(f"{work} has no metre or no notes in bars 1 to {bars}: expected both")
+    key = begin.analyze("key")
+    return Piece(
+        (score.metadata and score.metadata.title) or work,
+        f"{key.tonic.name.replace('-', 'b')} {key.mode}",
+        tempo,
+        bar=float(metre.barDuration.quarterLength),
+        beat=float(metre.beatDuration.quarterLength),
+        voices=sounding,
+        origin=f"{work} in music21's corpus",
+    )

@@ -42,7 +42,7 @@ MELODIES = (
     _melody(
         "Jesu, Joy of Man's Desiring",
         "J. S. Bach, BWV 147, the upper voice",
-        *("G major", 116, 4.5, 1.5),
+        *("G major", 126, 4.5, 1.5),
         """r:.5 G4 A4 B4 D5 C5 C5 E5 D5 | D5 G5 F#5 G5 D5 B4 G4 A4 B4
          | C5 D5 E5 D5 C5 B4 A4 B4 G4 | F#4 G4 A4 D4 F#4 A4 C5 B4 A4""",
     ),
@@ -63,10 +63,10 @@ MELODIES = (
     _melody(
         "Drunken Sailor",
         "traditional, a sea shanty",
-        *("D dorian", 104, 2, 1),
-        """A4:.5 A4:.25 A4 A4:.5 A4:.25 A4 | A4:.5 D4 F4 A4
-         | G4 G4:.25 G4 G4:.5 G4:.25 G4 | G4:.5 C4 E4 G4
-         | A4 A4:.25 A4 A4:.5 A4:.25 A4 | A4:.5 B4 C5 D5 | C5 A4 G4 E4 | D4:1 D4""",
+        *("E dorian", 104, 2, 1),
+        """B4:.5 B4:.25 B4 B4:.5 B4:.25 B4 | B4:.5 E4 G4 B4
+         | A4 A4:.25 A4 A4:.5 A4:.25 A4 | A4:.5 D4 F#4 A4
+         | B4 B4:.25 B4 B4:.5 B4:.25 B4 | B4:.5 C#5 D5 E5 | D5 B4 A4 F#4 | E4:1 E4""",
     ),
     _melody(
         "Prelude in C",

@@ -130,10 +130,10 @@ _REPORT_MIXED = (
 )
 
 _TUNE_MELODIC = (
-    (("Au clair de la lune", "oboe", 0), ("Drunken Sailor", "vibraphone", 0)),
+    (("Drunken Sailor", "oboe", 0), ("Sakura", "vibraphone", 0)),
     (("Drunken Sailor", "steel guitar", 0), ("Sakura", "viola", 0)),
-    (("Prelude in C", "bassoon", 0), ("Sakura", "oboe", 1)),
-    (("Sakura", "horn", 0), ("Prelude in C", "harp", 0)),
+    (("Sakura", "bassoon", 0), ("Au clair de la lune", "oboe", 1)),
+    (("Au clair de la lune", "horn", 0), ("Prelude in C", "harp", 0)),
     (("Gymnopedie 1", "electric piano", 0), ("Silent Night", "brass", 0)),
     (("Sonata in A", "harp", 0), ("Lullaby", "electric piano", 0)),
     (("Twinkle, Twinkle", "steel guitar", 0), ("Gymnopedie 1", "brass", 0)),
