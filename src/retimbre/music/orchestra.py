@@ -22,7 +22,7 @@ PROGRAMS = {
     "vibraphone": 11,
     "marimba": 12,
     "organ": 19,
-    "accordion": 21,
+    "reed organ": 20,
     "nylon guitar": 24,
     "steel guitar": 25,
     "violin": 40,
@@ -37,7 +37,9 @@ PROGRAMS = {
     "clarinet": 71,
     "flute": 73,
 }
-"""General MIDI programs, counted from zero; the strings and the brass are ensembles."""
+"""General MIDI programs, counted from zero; the strings and the brass are ensembles, the organ is a
+church's, with stops an octave below and two above. What this soundfont plays out of tune is left out,
+such as the accordion (up to 50 cents)."""
 
 KITS = {
     "drums": 0,
@@ -61,7 +63,7 @@ RANGES = {
     "vibraphone": (53, 89),
     "marimba": (36, 96),
     "organ": (36, 96),
-    "accordion": (41, 93),
+    "reed organ": (29, 89),
     "nylon guitar": (40, 83),
     "steel guitar": (40, 86),
     "violin": (55, 100),

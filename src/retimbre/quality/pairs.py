@@ -85,7 +85,7 @@ _BY_NAME = SONGS | {piece.name: piece for piece in GROOVES}
 
 
 def _pair(group: Group, kind: Kind, content: tuple[str, str, int], style: tuple[str, str, int]) -> Pair:
-    """Make a pair of (song, instrument, octaves up), twice."""
+    """Make a pair of two clips, each written as (song, instrument, octaves up)."""
     (one, x, up), (two, y, above) = content, style
     songs = [_BY_NAME[n].transposed(o) if o else _BY_NAME[n] for n, o in ((one, up), (two, above))]
     return Pair(songs[0], x, songs[1], y, kind, group)
@@ -101,15 +101,15 @@ _REPORT_MELODIC = (
     (("Jesu, Joy of Man's Desiring", "violin", 0), ("Scarborough Fair", "trumpet", 0)),
     (("Amazing Grace", "clarinet", 0), ("Scarborough Fair", "nylon guitar", 0)),
     (("Auld Lang Syne", "marimba", -1), ("Londonderry Air", "cello", -1)),
-    (("Scarborough Fair", "accordion", 0), ("Jesu, Joy of Man's Desiring", "piano", 0)),
+    (("Scarborough Fair", "reed organ", 0), ("Jesu, Joy of Man's Desiring", "piano", 0)),
     # Several voices.
     (("Invention 1", "piano", 0), ("La Folia", "harpsichord", 0)),
     (("Canon", "strings", 0), ("Fuer Elise", "nylon guitar", 0)),
     (("Fuer Elise", "harpsichord", 0), ("Frere Jacques", "strings", 0)),
     (("Sonatina", "nylon guitar", 0), ("Invention 1", "organ", 0)),
     (("O Sacred Head", "organ", 0), ("Ode to Joy", "piano", 0)),
-    (("Ode to Joy", "accordion", 0), ("Sonatina", "marimba", 0)),
-    (("Frere Jacques", "marimba", 0), ("Canon", "accordion", 0)),
+    (("Ode to Joy", "reed organ", 0), ("Sonatina", "marimba", 0)),
+    (("Frere Jacques", "marimba", 0), ("Canon", "reed organ", 0)),
     (("La Folia", "harpsichord", 0), ("O Sacred Head", "strings", 0)),
 )
 
