@@ -29,7 +29,7 @@ INSIDE = {
         "descent",
         "optimise",
     ],
-    "quality": ["measure", "pictures", "report", "comparison"],
+    "quality": ["transcribe", "heldout", "onsets", "heard", "measure", "pictures", "report", "comparison"],
     "apps": ["score", "orchestra", "compare", "demo", "weights_cli", "cli"],
 }
 
