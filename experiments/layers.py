@@ -34,7 +34,9 @@ def clip(instrument: str, piece: object, seconds: float) -> Audio:
 def score(content: Audio, style: Audio, settings: Settings) -> float:
     """Balance of one transfer."""
     output = transfer(content, style, settings).audio
-    return measure.balance(measure.kept(output, content), measure.reached(output, style, content))
+    names = measure.WEIGHED  # the others would only cost time
+    kept = measure.kept(output, content, names=names)
+    return measure.balance(kept, measure.reached(output, style, content, names=names))
 
 
 def main() -> None:

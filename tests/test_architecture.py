@@ -30,7 +30,10 @@ INSIDE = {
         "descent",
         "optimise",
     ],
-    "quality": ["measure", "pairs", "pictures", "report", "comparison"],
+    "quality": [
+        *("transcribe", "heldout", "onsets", "heard", "measure", "pairs"),
+        *("pictures", "report", "comparison"),
+    ],
     "apps": ["compare", "demo", "weights_cli", "cli"],
 }
 
