@@ -16,7 +16,8 @@ INSIDE = {
         *("phase", "blocks", "diffuse", "loops"),
     ],
     "networks": [
-        *("kinds", "frontends", "registry", "download", "state_dict", "weights"),
+        *("kinds", "frontends", "registry", "download"),
+        *("crc32c", "tables", "checkpoint", "state_dict", "weights"),
         *("shallow", "vggish", "cnn14"),
     ],
     "objective": [
