@@ -16,7 +16,6 @@ wanted is not copied.
 """
 
 import math
-import struct
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -56,7 +55,7 @@ def read(weights: Weights, file: Path) -> dict[str, Tensor]:
         }
     except UnreadError as error:
         raise not_read(weights, file, str(error)) from error
-    except (ValueError, OverflowError, struct.error) as error:
+    except (ValueError, OverflowError) as error:
         raise WeightsError(f"{file} is damaged ({error}): {how_to_get(weights)}") from error
 
 

@@ -13,7 +13,7 @@ of two would put all parts in the same lines of the cache."""
 
 
 def crc32c(data: memoryview) -> int:
-    """Sum bytes: those of many parts at once, two in a step, then the parts; about 0.5 GB/s.
+    """Sum bytes: those of many parts at once, two in a step, then the parts; some hundred MB/s.
 
     But for its start the sum is linear over bits. So each part starts from zero, and the sum of all before it
     is brought over its length, by a table for each byte of the sum, and added.
