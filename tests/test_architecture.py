@@ -17,7 +17,8 @@ INSIDE = {
     ],
     "music": ["score", "orchestra", "melodies", "songs", "grooves", "corpus"],
     "networks": [
-        *("kinds", "frontends", "registry", "download", "state_dict", "weights"),
+        *("kinds", "frontends", "registry", "download"),
+        *("crc32c", "tables", "checkpoint", "state_dict", "weights"),
         *("shallow", "vggish", "cnn14"),
     ],
     "objective": [

@@ -77,7 +77,7 @@ def test_is_short() -> None:
 
 def test_layers(tutorial: Any) -> None:
     """Every layer has the shape that the pools leave of a patch, and of any other length."""
-    network = tutorial.KIND.build(Settings(random_weights=True, content_layers="conv5"), 0)
+    network = tutorial.KIND.make(Settings(random_weights=True, content_layers="conv5"), 0)
     sizes = [(187, 96), (92, 48), (46, 24), (23, 12), (11, 6)]  # of the README of the weights
     found = network(torch.zeros(1, 186 * 256))
     assert list(found) == list(tutorial.KIND.layers)
@@ -100,7 +100,7 @@ def test_front_end(tutorial: Any, play: Play) -> None:
 
 def test_only_layers_that_count_are_computed(tutorial: Any) -> None:
     settings = Settings(random_weights=True, content_layers="conv1", style_layers="conv2:0.5,conv1")
-    network = tutorial.KIND.build(settings, 0)
+    network = tutorial.KIND.make(settings, 0)
     assert list(network(torch.zeros(1, RATE))) == ["conv1", "conv2"]
     assert network.style_layers == {"conv2": 0.5, "conv1": 1.0}
 
