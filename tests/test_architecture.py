@@ -24,6 +24,9 @@ INSIDE = {
     "objective": [
         "statistics",
         "losses",
+        "partials",
+        "instrument",
+        "align",
         "diagonals",
         "arccosine",
         "kernels",

@@ -18,6 +18,7 @@ from retimbre._clips import analyse, levelled, spectrogram
 from retimbre._result import Waveform, mean, to_waveform
 from retimbre.networks.frontends import resample
 from retimbre.networks.kinds import Features, Network, build, kind
+from retimbre.objective.align import TONAL, Alignment, towards
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
@@ -25,7 +26,8 @@ from retimbre.settings import Settings
 from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Samples, Sound, fit
 from retimbre.sound.loudness import loudness
-from retimbre.sound.spectral import Window
+from retimbre.sound.phase import griffin_lim
+from retimbre.sound.spectral import Window, expand, image
 
 BLOCK, OVERLAP = 10.0, 1.0
 """Seconds: longest block of a long clip, and how far neighbours overlap. The work of an evaluation grows
@@ -50,6 +52,7 @@ class Outcome:
     content_weight: float
     spectral_convergence: float
     stopped: StopReason
+    tonality: float | None = None  # of the content, where that was asked
 
 
 _Done = tuple[Samples, Outcome | None]
@@ -65,6 +68,8 @@ class Work:
         styles: What the style is known by under each window; the first is the main one.
         settings: The settings.
         on_step: Told of every evaluation.
+        alignment: Plays the style at the content's pitches, in blocks that have some unless the settings say
+            always.
 
     Attributes:
         loudness: Of the content, LUFS.
@@ -80,9 +85,10 @@ class Work:
         styles: Sequence[tuple[Window, Style]],
         settings: Settings,
         on_step: OnStep | None,
+        alignment: Alignment | None = None,
     ) -> None:
         self._content, self._rate = content, rate
-        self._settings, self._on_step = settings, on_step
+        self._settings, self._on_step, self._alignment = settings, on_step, alignment
         self.loudness = loudness(content)
         self.steps: list[Step] = []
         self.outcomes: list[Outcome] = []
@@ -173,21 +179,43 @@ class Work:
         settings, floor = self._settings, self.loudness - DYNAMICS
         bins = analyse(clip, self._rate, self._window, floor=floor)
         frames = spectrogram(bins)
-        others = [
-            (
-                objective_of(
-                    spectrogram(analyse(clip, self._rate, window, floor=floor)), mix, settings, self._build
-                ),
-                window,
-            )
-            for window, mix in self._others
-        ]
-        objective = objective_of(frames, self._mix, settings, self._build)
-        loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in self._mix.clips))]
+        aligned = self._alignment and self._alignment.play(frames)
+        tonality = aligned.tonality if aligned else None
+        if aligned and settings.align == "auto" and aligned.tonality < TONAL:
+            aligned = None
+        target, mix = frames, self._mix
+        if aligned:
+            mix = aligned.style
+            target = towards(frames, mix, settings.strength)
+        objective = objective_of(target, mix, settings, self._build)
+        others = []
+        for window, plain in self._others:
+            seen = spectrogram(analyse(clip, self._rate, window, floor=floor))
+            style = plain
+            if aligned:
+                style = self._seen_under(window, mix, bins)
+                seen = towards(seen, style, settings.strength)
+            others.append((objective_of(seen, style, settings, self._build), window))
+        loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in mix.clips))]
         top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
-        run = optimise(objective, _start(frames, self._mix, settings), settings, top=top, on_step=tell)
+        run = optimise(objective, _start(target, mix, settings), settings, top=top, on_step=tell)
         waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell, others)
-        return waveform.samples, _outcome(objective, run, steps, waveform)
+        return waveform.samples, replace(_outcome(objective, run, steps, waveform), tonality=tonality)
+
+    def _seen_under(self, window: Window, style: Style, bins: Tensor) -> Style:
+        """A style (F, T) under another window: by way of sound, with the phase of the content's bins."""
+        directions = image(bins)
+        clips = []
+        for frames, share in style.clips:
+            samples, _ = griffin_lim(
+                expand(frames),
+                directions,
+                self._window,
+                self._n_samples,
+                n_iter=self._settings.n_iter_phase,
+            )
+            clips.append((spectrogram(window.stft(samples)), share))
+        return Style(clips)
 
     def _by_samples(self, clip: Audio, steps: list[Step], tell: OnStep) -> tuple[Tensor, Outcome]:
         """Descend over the waveform alone, for a network that hears samples."""

@@ -53,6 +53,11 @@ class Settings:
         None, "weight of the content term itself, instead of a strength", low=0, high=1e9
     )
     network: str = _option("kernel", "the feature network: one of those that `retimbre networks` lists")
+    align: Literal["auto", "on", "off"] = _option(
+        "auto",
+        "play the style at the content's pitches, for networks that see the spectrogram; "
+        "auto does where both have pitches",
+    )
     content_layers: str | None = _option(
         None,
         "layers that hold content: NAME or NAME:WEIGHT, with commas; or the network's own choice",
