@@ -54,7 +54,7 @@ def test_noise_is_explained_by_what_causes_it() -> None:
     weights = torch.tensor([[1.0, 0.0, 2.0], [0.0, 3.0, 0.5]])
     found = explained(weights @ causes, causes)
     assert bool((found >= 0).all())
-    assert torch.allclose(found @ causes, weights @ causes, rtol=0.05, atol=0.02)
+    assert torch.allclose(found @ causes, weights @ causes, rtol=0.05, atol=0.05)
 
 
 def _played(pitches: list[int], noise: Tensor) -> Notes:

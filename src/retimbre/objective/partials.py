@@ -34,13 +34,19 @@ _LOBE, _SPREAD = 0.85, 0.005
 """Widths of a lobe: the bins at which a Hann window's lobe has fallen by half, as a Gaussian; and a share of
 the partial's frequency, for strings that are stiff and players that are not exact."""
 
-_SLOPE = 1.2  # partials at first fall like k^-1.2
-_NEIGHBOURS = (3.0, 1.0)  # semitones over which amplitudes are smoothed, in the first fit and the second
-_N_ITER = (15, 15, 25)  # with amplitudes held; with amplitudes free; again, with the notes that are left
-_SHARPNESS = 1.4
-"""What is weak beside the loudest note of a frame is often what leaked from it: its share is raised to this power.
-Of 1, 1.2 and 1.4 on the benchmark's pairs to tune on, the last keeps most of the melody (an independent
-transcriber's distance to the written notes .313, .302, .291) at the same distance to the target."""
+_SLOPE = 1.2
+"""Partials at first fall like k^-1.2. With .8, octaves are taken for notes; 1.6 is a little worse."""
+
+_NEIGHBOURS = ((3.0, 0.1), (1.0, 0.02))
+"""Over which pitches amplitudes are smoothed, in the first fit and the second: a Gaussian of so many
+semitones, and a share for all others, which is what matters. Without it a chord is also a note far below, of
+which its notes are partials, and the timbre's distance to the target is .20 of the content's instead of .12 (the
+benchmark's melodic pairs to tune on); with a share of .2 it is .23."""
+
+_N_ITER = (8, 12, 20)  # with amplitudes held; with amplitudes free; again, with the notes that are left
+_SHARPNESS = 1.2
+"""What is weak beside the loudest note of a frame is often what leaked from it: its share is raised to this
+power. 1.4 keeps the melody a little better and is a little further from the target."""
 
 _SHARED, _QUIET, _UNDER = 0.6, -35.0, -30.0
 """A note is dropped where it is below this share of a lower one whose partial it could be, or this many dB
@@ -186,10 +192,18 @@ def sounding(activations: Tensor) -> Tensor:
     return functional.max_pool1d(there.float()[None], 5, stride=1, padding=2)[0] > 0
 
 
-def smoothed(amplitudes: Tensor, weights: Tensor, width: float) -> Tensor:
-    """Geometric means of each partial (P, K) over the pitches around, weighed by how much they sound (P,)."""
+def smoothed(amplitudes: Tensor, weights: Tensor, width: tuple[float, float]) -> Tensor:
+    """Geometric means of each partial (P, K) over the pitches around, weighed by how much they sound (P,).
+
+    Args:
+        amplitudes: Those of each pitch.
+        weights: How much each pitch sounds.
+        width: In semitones, and the share of all pitches, wherever they are.
+    """
     there = (amplitudes > 0).to(amplitudes)
-    kernel = near(len(amplitudes), width, amplitudes) * (weights / weights.amax().clamp(min=1e-12) + 1e-3)
+    kernel = (near(len(amplitudes), width[0], amplitudes) + width[1]) * (
+        weights / weights.amax().clamp(min=1e-12) + 1e-3
+    )
     means = kernel @ (amplitudes.clamp(min=1e-7).log() * there) / (kernel @ there + 1e-9)
     return means.exp() * there
 
@@ -227,7 +241,7 @@ class _Factors:
         self.activations = self.activations * (self._spectra @ quotient)  # spectra and bands have the sum one
         self._noise = self._noise * (self._grid.bands @ quotient)
 
-    def update_amplitudes(self, width: float) -> None:
+    def update_amplitudes(self, width: tuple[float, float]) -> None:
         lobes, loudness = self._grid.lobes, self.activations.sum(dim=1)
         share = self._quotient()[: lobes.shape[2]] @ self.activations.T
         there = lobes.sum(dim=2) * loudness[:, None]
