@@ -40,8 +40,8 @@ _SLOPE = 1.2
 _NEIGHBOURS = ((3.0, 0.1), (1.0, 0.02))
 """Over which pitches amplitudes are smoothed, in the first fit and the second: a Gaussian of so many
 semitones, and a share for all others, which is what matters. Without it a chord is also a note far below, of
-which its notes are partials, and the timbre's distance to the target is .20 of the content's instead of .12 (the
-benchmark's melodic pairs to tune on); with a share of .2 it is .23."""
+which its notes are partials: on the benchmark's melodic pairs to tune on, the timbre's distance to the target
+is then .20 of the content's instead of .12 (with a share of .2, .23)."""
 
 _N_ITER = (8, 12, 20)  # with amplitudes held; with amplitudes free; again, with the notes that are left
 _SHARPNESS = 1.2
