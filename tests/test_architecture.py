@@ -17,11 +17,12 @@ INSIDE = {
     ],
     "networks": [
         *("kinds", "frontends", "registry", "download", "state_dict", "weights"),
-        *("shallow", "vggish", "cnn14"),
+        *("shallow", "harmonic", "vggish", "cnn14"),
     ],
     "objective": [
         "statistics",
         "losses",
+        "match",
         "diagonals",
         "arccosine",
         "kernels",

@@ -20,12 +20,13 @@ from retimbre.networks.frontends import resample
 from retimbre.networks.kinds import Features, Network, build, kind
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style
+from retimbre.objective.match import MATCHES
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import Settings
 from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Samples, Sound, fit
 from retimbre.sound.loudness import loudness
-from retimbre.sound.spectral import Window
+from retimbre.sound.spectral import Window, expand
 
 BLOCK, OVERLAP = 10.0, 1.0
 """Seconds: longest block of a long clip, and how far neighbours overlap. The work of an evaluation grows
@@ -95,7 +96,7 @@ class Work:
         self._margin = round(MARGIN * content.sample_rate)
         n_heard = self._places[0].stop - self._places[0].start + 2 * self._margin  # the same for all
         self._n_samples = round(n_heard * rate / content.sample_rate)
-        self._build = lru_cache(partial(build, settings))  # once for all blocks
+        self._build = lru_cache(self._make)  # once for all blocks
         self._hears = kind(settings.network).sample_rate
         fitted = [
             (window, mix.fitted(self._n_samples if self._hears else 1 + self._n_samples // window.hop_length))
@@ -128,6 +129,9 @@ class Work:
         if "diverged" in reasons:
             return "diverged"
         return "interrupted" if self._interrupted or "interrupted" in reasons else reasons[-1]
+
+    def _make(self, window: Window, n_bins: int, device: torch.device) -> Network:
+        return build(window.stated(self._settings, self._rate), n_bins, device)
 
     def _later(self, number: int, heard: Samples) -> Callable[[], _Done]:
         def work() -> _Done:
@@ -176,16 +180,22 @@ class Work:
         others = [
             (
                 objective_of(
-                    spectrogram(analyse(clip, self._rate, window, floor=floor)), mix, settings, self._build
+                    spectrogram(analyse(clip, self._rate, window, floor=floor)),
+                    mix,
+                    settings,
+                    partial(self._build, window),
                 ),
                 window,
             )
             for window, mix in self._others
         ]
-        objective = objective_of(frames, self._mix, settings, self._build)
+        objective = objective_of(frames, self._mix, settings, partial(self._build, self._window))
+        start = _start(frames, self._mix, settings, self._rate / self._window.n_fft)
         loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in self._mix.clips))]
+        if settings.init in MATCHES:  # which raise notes that the style has not
+            loudest.append(start.amax(dim=1, keepdim=True))
         top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
-        run = optimise(objective, _start(frames, self._mix, settings), settings, top=top, on_step=tell)
+        run = optimise(objective, start, settings, top=top, on_step=tell)
         waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell, others)
         return waveform.samples, _outcome(objective, run, steps, waveform)
 
@@ -193,7 +203,7 @@ class Work:
         """Descend over the waveform alone, for a network that hears samples."""
         settings, hears = self._settings, self._hears
         content = levelled(clip, self._rate, floor=self.loudness - DYNAMICS).to(self._window.device)
-        network = self._build(self._window.n_bins, content.device)
+        network = self._build(self._window, self._window.n_bins, content.device)
         mix = Style([(_as_many(samples, len(content)), share) for samples, share in self._mix.clips])
 
         def hear(samples: Tensor) -> Features:
@@ -203,7 +213,7 @@ class Work:
         objective = _balanced(Objective(NetworkTerms(network, content, mix, hear)), content, mix, settings)
         run = optimise(
             objective,
-            _start(content, mix, settings),
+            self._start_of_samples(content, mix),
             replace(settings, n_iter_waveform=settings.n_iter),
             stage="waveform",
             spectrogram_of=lambda x: x,
@@ -212,6 +222,18 @@ class Work:
         written = run.best.loss if run.best else math.nan
         waveform = Waveform(run.point, written, -math.inf)  # what was asked for is a waveform
         return run.point, _outcome(objective, run, steps, waveform)
+
+    def _start_of_samples(self, content: Tensor, style: Style) -> Tensor:
+        """Where samples (C, N) start. A match is one of spectrograms: its gains are applied to the bins."""
+        settings, window = self._settings, self._window
+        if settings.init not in MATCHES:
+            return _start(content, style, settings, 0.0)
+        bins = window.stft(content)
+        frames = spectrogram(bins)
+        mix = Style([(spectrogram(window.stft(samples)), share) for samples, share in style.clips])
+        matched = expand(_start(frames, mix, settings, self._rate / window.n_fft))
+        gains = matched / expand(frames).clamp(min=torch.finfo(frames.dtype).tiny)
+        return window.istft(bins * gains, content.shape[1])
 
     def _tell(self, step: Step, number: int, steps: list[Step]) -> None:
         """Count a step of a block among those of all blocks, and pass it on."""
@@ -305,9 +327,12 @@ def _as_many(samples: Tensor, n_channels: int) -> Tensor:
     return samples if len(samples) == n_channels else samples.mean(dim=0).expand(n_channels, -1)
 
 
-def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
+def _start(content: Tensor, style: Style, settings: Settings, bin_width: float) -> Tensor:
+    """Where a compressed spectrogram (F, T), or samples (C, N), starts; ``bin_width`` in Hz."""
     if settings.init == "content":
         return content
+    if settings.init in MATCHES:
+        return MATCHES[settings.init](content, style, bin_width)
     if settings.init == "style":
         return style.frames(content.shape[1])
     generator = torch.Generator().manual_seed(settings.seed)

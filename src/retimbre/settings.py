@@ -59,11 +59,11 @@ class Settings:
     )
     style_layers: str | None = _option(None, "layers that hold style, likewise")
     random_weights: bool = _option(False, "use a network of trained weights untrained")
-    layers: int = _option(2, "convolutions of the network", low=1, high=8)
+    layers: int = _option(2, "convolutions of the networks kernel and shallow", low=1, high=8)
     filters: int = _option(
         2048, "random filters per layer of the network shallow; fewer are faster", low=1, high=65_536
     )
-    taps: int = _option(11, "length of a filter", unit="frames", low=1, high=255)
+    taps: int = _option(11, "length of a filter of kernel and shallow", unit="frames", low=1, high=255)
     n_fft: int = _option(
         2048,
         "window at 22 050 Hz; the same time at other rates",
@@ -78,7 +78,10 @@ class Settings:
         low=8,
         high=32_768,
     )
-    init: Literal["content", "noise", "style"] = _option("content", "the starting point")
+    init: Literal["content", "noise", "style", "equalised", "quantile"] = _option(
+        "content",
+        "the starting point; the last two are the content with the style's mean spectrum, or its levels",
+    )
     optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", "the method of optimisation")
     n_iter: int = _option(60, "iterations at most", low=1, high=1_000_000)
     tolerance: float = _option(

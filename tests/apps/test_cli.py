@@ -256,7 +256,7 @@ def test_m4a_without_the_package_that_reads_it(clips: Path, tmp_path: Path) -> N
         (["--seed", "-1"], "seed is -1"),
         (["--tolerance", "2"], "tolerance is 2"),
         (["--network", "deep"], "network is deep: expected one of "),
-        (["--init", "silence"], "init is silence: expected one of content, noise, style"),
+        (["--init", "silence"], "init is silence: expected one of content, noise, style, equalised"),
         (["--optimizer", "sgd"], "optimizer is sgd: expected one of lbfgs, adam"),
         (["--device", "abacus"], "device is abacus: expected one of auto, cpu, cuda"),
         (["--strength", "much"], "--strength"),
