@@ -12,13 +12,18 @@ $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[$*]'
 	@touch $@
 
+# The judge of pitch is a file of weights in this package, whose metadata asks for an old TensorFlow as well.
+$(VENV)/transcriber: $(CONSTRAINTS) | $(VENV)/ready-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --no-deps basic-pitch
+	@touch $@
+
 demo: $(VENV)/ready-demo
 	$(BIN)/retimbre demo -o demo
 
-test: $(VENV)/ready-test
+test: $(VENV)/ready-test $(VENV)/transcriber
 	$(BIN)/python -m pytest
 
-check: $(VENV)/ready-test
+check: $(VENV)/ready-test $(VENV)/transcriber
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

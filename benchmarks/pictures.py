@@ -9,7 +9,7 @@ import torch
 
 from retimbre import Settings, transfer
 from retimbre.apps.demo import PAIRS
-from retimbre.apps.orchestra import render
+from retimbre.music.orchestra import render
 from retimbre.networks.shallow import Shallow
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Style

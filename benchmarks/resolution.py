@@ -19,7 +19,7 @@ from retimbre import Audio, Settings, transfer
 from retimbre._clips import analyse, spectrogram
 from retimbre._work import objective_of
 from retimbre.apps.demo import PAIRS
-from retimbre.apps.orchestra import render
+from retimbre.music.orchestra import render
 from retimbre.objective.losses import Style
 from retimbre.sound.spectral import Window
 

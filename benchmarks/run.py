@@ -24,8 +24,8 @@ import numpy as np
 def clip(instrument: str, seconds: float, rate: int, path: Path) -> Path:
     """Write a clip of any length."""
     from retimbre import Audio, write
-    from retimbre.apps.orchestra import render
-    from retimbre.apps.score import GREENSLEEVES, MINUET
+    from retimbre.music.orchestra import render
+    from retimbre.music.score import GREENSLEEVES, MINUET
 
     parts = [render(piece, instrument, seconds=10.0) for piece in (MINUET, GREENSLEEVES)]
     samples = np.concatenate([part.samples for part in parts], axis=1)

@@ -10,7 +10,7 @@ import argparse
 
 from retimbre import Audio, Settings, transfer
 from retimbre.apps.demo import PAIRS
-from retimbre.apps.orchestra import render
+from retimbre.music.orchestra import render
 
 
 def main() -> None:

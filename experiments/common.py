@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from retimbre._clips import levelled, spectrogram
 from retimbre.apps.demo import PAIRS
-from retimbre.apps.orchestra import render
+from retimbre.music.orchestra import render
 from retimbre.networks.frontends import resample
 from retimbre.networks.kinds import Features, Network
 from retimbre.objective.losses import NetworkTerms, Objective, Style

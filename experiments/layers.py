@@ -14,7 +14,7 @@ import numpy as np
 
 from retimbre import Audio, Settings, transfer
 from retimbre.apps.demo import PAIRS
-from retimbre.apps.orchestra import render
+from retimbre.music.orchestra import render
 from retimbre.quality import measure
 
 CONTENT = {"vggish": ("conv1", "conv2", "conv3_2"), "cnn14": ("conv1_2", "conv2_2", "conv3_2")}
@@ -34,7 +34,9 @@ def clip(instrument: str, piece: object, seconds: float) -> Audio:
 def score(content: Audio, style: Audio, settings: Settings) -> float:
     """Balance of one transfer."""
     output = transfer(content, style, settings).audio
-    return measure.balance(measure.kept(output, content), measure.reached(output, style, content))
+    names = measure.WEIGHED  # the others would only cost time
+    kept = measure.kept(output, content, names=names)
+    return measure.balance(kept, measure.reached(output, style, content, names=names))
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import retimbre
 
 ROOT = Path(retimbre.__file__).parent
 STOREYS = [
-    *("errors", "settings", "sound", "networks", "objective"),
+    *("errors", "settings", "sound", "music", "networks", "objective"),
     *("_clips", "_result", "_work", "_transfer", "_texture", "quality", "apps"),
 ]
 INSIDE = {
@@ -15,8 +15,10 @@ INSIDE = {
         *("audio", "containers", "files", "loudness", "spectral"),
         *("phase", "blocks", "diffuse", "loops"),
     ],
+    "music": ["score", "orchestra", "melodies", "songs", "grooves", "corpus"],
     "networks": [
-        *("kinds", "frontends", "registry", "download", "state_dict", "weights"),
+        *("kinds", "frontends", "registry", "download"),
+        *("crc32c", "tables", "checkpoint", "state_dict", "weights"),
         *("shallow", "harmonic", "vggish", "cnn14"),
     ],
     "objective": [
@@ -30,8 +32,11 @@ INSIDE = {
         "descent",
         "optimise",
     ],
-    "quality": ["measure", "pictures", "report", "comparison"],
-    "apps": ["score", "orchestra", "compare", "demo", "weights_cli", "cli"],
+    "quality": [
+        *("transcribe", "heldout", "onsets", "heard", "measure", "pairs"),
+        *("pictures", "report", "comparison"),
+    ],
+    "apps": ["compare", "demo", "weights_cli", "cli"],
 }
 
 

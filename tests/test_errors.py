@@ -36,7 +36,9 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         _ = retimbre.nothing
 
 
-@pytest.mark.parametrize(("package", "extra"), [("av", "av"), ("matplotlib", "report")])
+@pytest.mark.parametrize(
+    ("package", "extra"), [("av", "av"), ("matplotlib", "report"), ("onnxruntime", "measure")]
+)
 def test_a_dependency_error_says_what_to_install(package: str, extra: str) -> None:
     error = DependencyError(package, extra=extra)
     assert (error.package, error.extra) == (package, extra)

@@ -39,7 +39,7 @@ def test_the_groups_cover_every_field() -> None:
     assert sorted([*CHOICES, *WHOLE, *REAL, *TEXTS, *FLAGS]) == sorted(FIELDS)
     assert {"strength", "content_weight", "tolerance"} == set(REAL)
     assert {"init", "optimizer", "resolutions", "device"} == set(CHOICES)
-    assert FLAGS == ["random_weights"]
+    assert FLAGS == ["random_weights", "patches"]
 
 
 @pytest.mark.parametrize("name", FIELDS)

@@ -441,7 +441,7 @@ def test_several_jobs_stop_at_an_interrupt_with_what_they_have(at: int) -> None:
 @pytest.mark.parametrize("number", range(4))
 def test_what_is_written_is_what_was_optimised_on_the_demonstrations_pairs(number: int) -> None:
     from retimbre.apps.demo import PAIRS
-    from retimbre.apps.orchestra import render
+    from retimbre.music.orchestra import render
 
     pair = PAIRS[number]
     clips = []

@@ -19,7 +19,7 @@ from torch import Tensor
 from retimbre._clips import MAX_WORKING_RATE, Clip, analyse, as_sound, device, excerpts, paths, spectrogram
 from retimbre._result import Result, delivered, mean, mean_step, to_waveform
 from retimbre.errors import InputError
-from retimbre.networks.kinds import kind
+from retimbre.networks.kinds import kind_of
 from retimbre.objective.losses import Objective
 from retimbre.objective.optimise import OnStep, Run, Step, optimise
 from retimbre.objective.widths import style_terms
@@ -87,7 +87,7 @@ def texture(
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, device(settings))
     heard = excerpts(sound, settings)
-    if kind(settings.network).sample_rate is not None:
+    if kind_of(settings).sample_rate is not None:
         raise InputError(
             f"network is {settings.network}: expected one that hears the spectrogram, such as kernel"
         )

@@ -23,7 +23,7 @@ from retimbre._clips import (
 )
 from retimbre._result import Result, delivered, mean, mean_step
 from retimbre._work import Work
-from retimbre.networks.kinds import kind
+from retimbre.networks.kinds import kind_of
 from retimbre.objective.losses import Style
 from retimbre.objective.optimise import OnStep
 from retimbre.settings import Settings
@@ -75,7 +75,7 @@ def transfer(
     """
     began = time.perf_counter()
     settings = settings or Settings()
-    of_samples = kind(settings.network).sample_rate is not None
+    of_samples = kind_of(settings).sample_rate is not None
     output = None if output is None else Path(output)
     clip, styles = as_sound(content, "content"), as_mix(style)
     if output is not None:

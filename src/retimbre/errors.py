@@ -41,16 +41,18 @@ class DependencyError(RetimbreError):
     Args:
         package: Name of the package that could not be imported.
         extra: The extra of retimbre that brings it.
+        then: A second command, where the extra alone does not bring it.
 
     >>> print(DependencyError("av", extra="av"))
     this needs the package 'av', which is not installed: pip install 'retimbre[av]'
     """
 
-    def __init__(self, package: str, *, extra: str) -> None:
+    def __init__(self, package: str, *, extra: str, then: str | None = None) -> None:
         self.package = package
         self.extra = extra
         super().__init__(
             f"this needs the package {package!r}, which is not installed: pip install 'retimbre[{extra}]'"
+            + (f" && {then}" if then else "")
         )
 
 

@@ -59,6 +59,9 @@ class Settings:
     )
     style_layers: str | None = _option(None, "layers that hold style, likewise")
     random_weights: bool = _option(False, "use a network of trained weights untrained")
+    patches: bool = _option(
+        False, "hear the network vggish in patches of 0.96 s, as it was trained, not the clip as a whole"
+    )
     layers: int = _option(2, "convolutions of the networks kernel and shallow", low=1, high=8)
     filters: int = _option(
         2048, "random filters per layer of the network shallow; fewer are faster", low=1, high=65_536

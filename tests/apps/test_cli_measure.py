@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from retimbre.quality import measure
+from retimbre.quality import measure, transcribe
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read, write
 
@@ -30,17 +30,33 @@ def clips(tmp_path: Path, sweeps: Callable[..., Samples]) -> Path:
 def test_what_is_printed_is_what_is_measured(run: Run, clips: Path) -> None:
     both = ("--content", "content.wav", "--style", "style.wav")
     done = run("measure", "content.wav", *both, "--target", "style.wav", "--json", cwd=clips)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == (0 if transcribe.missing() is None else 1)
     found = json.loads(done.stdout)
     content, style = read(clips / "content.wav"), read(clips / "style.wav")
     assert found["kept"]["onsets"] == pytest.approx(1)
-    assert found["reached"] == pytest.approx({"timbre": 0.0, "spectrum": 0.0}, abs=1e-9)
+    assert found["reached"] == pytest.approx({"timbre": 0.0, "spectrum": 0.0, "gram": 0.0}, abs=1e-9)
+    assert found["apart"] == pytest.approx(measure.apart(content, style))
     assert found["against"] == pytest.approx(measure.against(content, style))
     assert found["copied"]["copy"] < 0.2
     assert found["overall"] == pytest.approx({"balance": 0.0}, abs=1e-6)
     lines = run("measure", "content.wav", *both, cwd=clips).stdout.splitlines()
     assert lines[0].split() == ["kept", "onsets", "1.000"]
-    assert len(lines) == 8
+    assert len(lines) == (17 if transcribe.missing() is None else 16)
+
+
+def test_pitch_is_left_out_where_the_transcriber_is_missing(run: Run, clips: Path) -> None:
+    """A package without the file stands before the real one, if there is one."""
+    described = clips / "basic_pitch-0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: basic-pitch\nVersion: 0\n")
+    done = run("measure", "content.wav", "--content", "style.wav", "--json", cwd=clips)
+    assert done.returncode == 0
+    assert set(json.loads(done.stdout)["kept"]) == {"onsets", "chroma", "onset_f1"}
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("retimbre: pitch is left out: ")
+    assert done.stderr.endswith("pip install --no-deps basic-pitch\n")
+    assert run("measure", "content.wav", "--style", "style.wav", cwd=clips).stderr == ""
 
 
 @pytest.mark.parametrize(

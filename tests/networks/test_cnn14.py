@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from retimbre.apps.orchestra import render
-from retimbre.apps.score import MINUET
+from retimbre.music.orchestra import render
+from retimbre.music.score import MINUET
 from retimbre.networks.cnn14 import CNN14, RATE
 from retimbre.networks.frontends import slaney_mel
 from retimbre.networks.kinds import build

@@ -27,6 +27,16 @@ def test_layers_that_cannot_be_chosen(text: str) -> None:
         chosen(text, "style", {}, ["conv1", "conv2"])
 
 
+def test_layers_may_depend_on_the_settings() -> None:
+    shallow = kind("shallow")
+    settings = Settings(layers=3, filters=4, content_layers="conv2", style_layers="conv3:2,conv1")
+    network = shallow.make(settings, 9)
+    assert network.content_layers == {"conv2": 1.0}
+    assert network.style_layers == {"conv3": 2.0, "conv1": 1.0}
+    with pytest.raises(InputError, match=r"style_layers is .* of the layers conv1, conv2$"):
+        shallow.make(Settings(filters=4, style_layers="conv3"), 9)
+
+
 @pytest.mark.parametrize("name", ["vggish", "cnn14"])
 def test_a_transfer_with_random_weights_lowers_its_loss(name: str) -> None:
     rng = np.random.default_rng(0)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from retimbre import transfer
-from retimbre.apps import orchestra
-from retimbre.apps.score import GREENSLEEVES, MINUET
 from retimbre.errors import InputError
+from retimbre.music.orchestra import render
+from retimbre.music.score import GREENSLEEVES, MINUET
 from retimbre.networks.frontends import resample
 from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import optimise
@@ -56,18 +56,16 @@ def tutorial() -> Any:
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Six seconds of an instrument at 16 kHz, (1, N); two that the orchestra lacks are lent to it.
+def play() -> Play:
+    """Six seconds of an instrument at 16 kHz, (1, N).
 
     The flute plays Greensleeves: in the Minuet the trained network takes it for strings.
     """
-    programs = {**orchestra.PROGRAMS, "guitar": 24, "flute": 73}  # General MIDI: nylon guitar, flute
-    monkeypatch.setattr(orchestra, "PROGRAMS", programs)
-    monkeypatch.setattr(orchestra, "INSTRUMENTS", (*programs, "drums"))
 
     def clip(instrument: str) -> Tensor:
         piece = GREENSLEEVES if instrument in ("strings", "guitar", "flute") else MINUET
-        samples = orchestra.render(piece, instrument, seconds=6.0).resampled(RATE).samples
+        player = "nylon guitar" if instrument == "guitar" else instrument
+        samples = render(piece, player, seconds=6.0).resampled(RATE).samples
         return torch.from_numpy(samples.mean(axis=0, keepdims=True))
 
     return clip
@@ -79,7 +77,7 @@ def test_is_short() -> None:
 
 def test_layers(tutorial: Any) -> None:
     """Every layer has the shape that the pools leave of a patch, and of any other length."""
-    network = tutorial.KIND.build(Settings(random_weights=True, content_layers="conv5"), 0)
+    network = tutorial.KIND.make(Settings(random_weights=True, content_layers="conv5"), 0)
     sizes = [(187, 96), (92, 48), (46, 24), (23, 12), (11, 6)]  # of the README of the weights
     found = network(torch.zeros(1, 186 * 256))
     assert list(found) == list(tutorial.KIND.layers)
@@ -102,7 +100,7 @@ def test_front_end(tutorial: Any, play: Play) -> None:
 
 def test_only_layers_that_count_are_computed(tutorial: Any) -> None:
     settings = Settings(random_weights=True, content_layers="conv1", style_layers="conv2:0.5,conv1")
-    network = tutorial.KIND.build(settings, 0)
+    network = tutorial.KIND.make(settings, 0)
     assert list(network(torch.zeros(1, RATE))) == ["conv1", "conv2"]
     assert network.style_layers == {"conv2": 0.5, "conv1": 1.0}
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from retimbre.apps.orchestra import render
-from retimbre.apps.score import MINUET
+from retimbre import InputError, transfer
+from retimbre.music.orchestra import render
+from retimbre.music.score import MINUET
 from retimbre.networks.kinds import build
 from retimbre.networks.vggish import RATE, VGGish
 from retimbre.settings import Settings
@@ -75,6 +76,60 @@ def test_embeddings_of_patches(clip: Tensor, pair: tuple[VGGish, torch.nn.Module
     found = ours.embed(clip)
     assert found.shape == (3, 128)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_frames", [50, 95, 96, 97, 192, 250])
+@torch.no_grad()
+def test_every_layer_of_patches(n_frames: int, clip: Tensor, pair: tuple[VGGish, torch.nn.Module]) -> None:
+    """Each patch alone through the package's layers, their features one after the other."""
+    ours, theirs = VGGish(embedding=False, patches=True), pair[1]
+    ours.features.load_state_dict(pair[0].features.state_dict())
+    samples = torch.stack([clip, clip.flip(0)])[:, : 400 + 160 * (n_frames - 1)]
+    frames = ours.log_mel(samples)
+    assert frames.shape[1] == n_frames
+    # Patch after patch, the last one from the end; of each patch one channel after the other.
+    whole = [frames[:, 96 * k : 96 * k + 96] for k in range(n_frames // 96)]
+    cut = [*whole, frames[:, -96:]] if n_frames % 96 else whole
+    found, checked = ours(samples), 0
+    parts = [channel[None, None] for patch in cut for channel in patch]
+    for layer in theirs.features.children():  # type: ignore[union-attr]
+        parts = [layer(part.clone()) for part in parts]
+        if isinstance(layer, torch.nn.ReLU):
+            expected = torch.cat([part[0].flatten(1) for part in parts], dim=1)
+            torch.testing.assert_close(list(found.values())[checked], expected, rtol=1e-4, atol=1e-4)
+            checked += 1
+    assert checked == len(found) == 6
+
+
+def test_patches_do_not_hear_each_other(clip: Tensor, pair: tuple[VGGish, torch.nn.Module]) -> None:
+    """Other sound after a patch changes nothing in it; of the clip as a whole it does."""
+    net, samples = VGGish(embedding=False), clip[None, : 400 + 160 * 191].clone()
+    net.features.load_state_dict(pair[0].features.state_dict())
+    other = samples.clone()
+    other[:, 400 + 160 * 95 :] = 0.1  # (frame 95 is the last without it)
+    for net.patches in (True, False):
+        with torch.no_grad():
+            before, after = (net(x)["conv4_1"].reshape(512, -1, 12, 8) for x in (samples, other))
+        if net.patches:
+            torch.testing.assert_close(before[:, 0], after[:, 0])
+            assert not torch.allclose(before[:, 1], after[:, 1], atol=1e-2)
+        else:
+            assert not torch.allclose(before[:, 0], after[:, 0], atol=1e-2)
+
+
+def test_gradient_reaches_every_frame_of_patches(clip: Tensor) -> None:
+    settings = Settings(network="vggish", random_weights=True, patches=True)
+    net = build(settings, 0, torch.device("cpu"))
+    x = clip[None, : 400 + 160 * 249].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(sum(layer.square().sum() for layer in net(x).values()), x)  # type: ignore[arg-type]
+    assert bool(gradient.unfold(-1, 160, 160).any(dim=-1).all())
+
+
+def test_patches_of_other_networks_are_refused() -> None:
+    for name in ("kernel", "shallow", "cnn14"):
+        settings = Settings(network=name, patches=True, random_weights=True)
+        with pytest.raises(InputError, match=r"patches is True: expected a network that hears .*, vggish"):
+            transfer((np.ones(RATE), RATE), (np.ones(RATE), RATE), settings)
 
 
 def test_gradient_reaches_the_samples(clip: Tensor) -> None:

@@ -275,26 +275,22 @@ def measure(
 ) -> None:
     """Say how much of the content is kept, how much of the style is reached, and how far the target is.
 
-    Each measure needs its clips; at least one of the three has to be given.
+    Each measure needs its clips; at least one of the three has to be given. Pitch needs the extra 'measure'
+    and 'pip install --no-deps basic-pitch'.
     """
     from retimbre.quality import measure as measures
+    from retimbre.quality import transcribe
     from retimbre.sound.files import read
 
     if content is None and style is None and target is None:
         raise InputError("nothing is given to measure against: expected --content, --style or --target")
-    clip = read(output)
-    wanted, sound, aim = (None if path is None else read(path) for path in (content, style, target))
-    found: dict[str, dict[str, float]] = {}
-    if wanted is not None:
-        found["kept"] = measures.kept(clip, wanted)
-        found["soundness"] = measures.soundness(clip, wanted)
-    if sound is not None:
-        found["copied"] = measures.copied(clip, sound)
-    if wanted is not None and sound is not None:
-        found["reached"] = measures.reached(clip, sound, wanted)
-        found["overall"] = {"balance": measures.balance(found["kept"], found["reached"])}
-    if aim is not None:
-        found["against"] = measures.against(clip, aim)
+    clips = {"content": content, "style": style, "target": target}
+    found = measures.measured(
+        read(output), **{name: None if path is None else read(path) for name, path in clips.items()}
+    )
+    lost = None if content is None and target is None else transcribe.missing()
+    if lost is not None:
+        _say(f"pitch is left out: {lost}")
     if as_json:
         typer.echo(json.dumps(found))
         return

@@ -11,7 +11,7 @@ from retimbre._result import Result
 from retimbre._transfer import transfer
 from retimbre.errors import DivergedError, InputError
 from retimbre.networks import weights
-from retimbre.networks.kinds import kind
+from retimbre.networks.kinds import kind_of
 from retimbre.objective.optimise import Step
 from retimbre.quality import comparison, report
 from retimbre.quality.comparison import UNTRAINED, Comparison, Score, Trial
@@ -168,7 +168,7 @@ def _check(networks: Sequence[str], settings: Settings) -> None:
         if (value := getattr(settings, name)) is not None:
             raise InputError(f"{name} is {value}: expected none, as it cannot be the same for all networks")
     for network in networks:
-        kind(network)
+        kind_of(replace(settings, network=network))
         if _weights(network, settings) == "trained":
             weights.load(network)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from retimbre._transfer import transfer
 from retimbre.apps import compare
-from retimbre.apps.orchestra import render
-from retimbre.apps.score import GREENSLEEVES, MINUET, Piece
 from retimbre.errors import InputError
+from retimbre.music.orchestra import render
+from retimbre.music.score import GREENSLEEVES, MINUET, Piece
 from retimbre.objective.optimise import Step
 from retimbre.quality import report
 from retimbre.settings import Settings

@@ -76,7 +76,7 @@ def import_(
 ) -> None:
     """Take weights from a file that was downloaded by hand, and print where they are.
 
-    Nothing in the file is ever run.
+    Of VGGish that may be TensorFlow's checkpoint too, vggish_model.ckpt. Nothing in the file is ever run.
     """
     from retimbre.networks import weights
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retimbre.networks.frontends import slaney_mel
-from retimbre.networks.kinds import Features, Kind, chosen
+from retimbre.networks.kinds import Features, Kind
 from retimbre.settings import Settings
 
 RATE = 32_000
@@ -114,8 +114,6 @@ def _build(settings: Settings, n_bins: int) -> CNN14:
         from retimbre.networks import weights
 
         network.load_state_dict(weights.load("cnn14"), strict=False)  # (checked; only counters are missing)
-    network.content_layers = chosen(settings.content_layers, "content", network.content_layers, _LAYERS)
-    network.style_layers = chosen(settings.style_layers, "style", network.style_layers, _LAYERS)
     return network
 
 

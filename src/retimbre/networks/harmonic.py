@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.kinds import Features, Kind, chosen
+from retimbre.networks.kinds import Features, Kind
 from retimbre.settings import REFERENCE_RATE, Settings
 
 LOWEST, PER_OCTAVE, POSITIONS = 80.0, 12, 56
@@ -20,8 +20,6 @@ FILTERS, TAPS = 128, 5
 """Filters of the convolution, and its length in frames (116 ms by default): long enough for an attack. The
 settings ``layers``, ``filters`` and ``taps`` are those of the shallow network, whose best values are other
 ones: they are not read here."""
-
-_LAYERS = ("harmonics", "conv1")
 
 
 class Harmonic(nn.Module):
@@ -108,18 +106,14 @@ def _places(n_bins: int, bin_width: float) -> tuple[Tensor, Tensor]:
 
 
 def _build(settings: Settings, n_bins: int) -> Harmonic:
-    network = Harmonic(
-        n_bins, REFERENCE_RATE / settings.n_fft, generator=torch.Generator().manual_seed(settings.seed)
-    )
-    network.content_layers = chosen(settings.content_layers, "content", network.content_layers, _LAYERS)
-    network.style_layers = chosen(settings.style_layers, "style", network.style_layers, _LAYERS)
-    return network
+    generator = torch.Generator().manual_seed(settings.seed)  # the CPU's: the same network on every device
+    return Harmonic(n_bins, REFERENCE_RATE / settings.n_fft, generator=generator)
 
 
 KIND = Kind(
     summary="a random 1-D convolution over the overtones of each pitch: a style without its notes",
     front_end="log1p of the amplitude spectrogram, any rate; 24 harmonics of 56 pitches from 80 Hz",
-    layers=_LAYERS,
+    layers=("harmonics", "conv1"),
     needs="nothing; best with --init quantile",
     build=_build,
 )

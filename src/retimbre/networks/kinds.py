@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,8 @@ class Kind:
         build: Makes it, from the settings and the number of frequency bins of the spectrogram; ``None`` for
             the closed form, which has no features.
         sample_rate: Rate in Hz of the samples that it hears; ``None`` for the spectrogram.
+        patches: Whether the setting ``patches`` means anything to it.
+        layers_of: Names of its layers where they depend on the settings.
     """
 
     summary: str
@@ -59,6 +61,22 @@ class Kind:
     needs: str
     build: Callable[[Settings, int], nn.Module] | None
     sample_rate: int | None = None
+    patches: bool = False
+    layers_of: Callable[[Settings], tuple[str, ...]] | None = None
+
+    def make(self, settings: Settings, n_bins: int) -> nn.Module:
+        """Build the network, and give it the layers that the settings choose.
+
+        Raises:
+            InputError: the settings choose layers that it does not have.
+        """
+        assert self.build is not None, "the closed form has no features"
+        network: Any = self.build(settings, n_bins)
+        layers = self.layers_of(settings) if self.layers_of else self.layers
+        network.content_layers = chosen(settings.content_layers, "content", network.content_layers, layers)
+        network.style_layers = chosen(settings.style_layers, "style", network.style_layers, layers)
+        made: nn.Module = network
+        return made
 
 
 def kinds() -> dict[str, Kind]:
@@ -75,12 +93,23 @@ def kind(name: str) -> Kind:
     raise InputError(f"network is {name}: expected one of {names}")
 
 
+def kind_of(settings: Settings) -> Kind:
+    """Find the one that settings ask for.
+
+    Raises:
+        InputError: there is none, or they ask for what it does not do.
+    """
+    found = kind(settings.network)
+    if settings.patches and not found.patches:
+        names = ", ".join(name for name, other in kinds().items() if other.patches)
+        raise InputError(f"patches is True: expected a network that hears patches, {names}")
+    return found
+
+
 def build(settings: Settings, n_bins: int, device: torch.device) -> Network:
     """Make the network of the settings, for spectrograms of ``n_bins`` bins if it hears those."""
-    make = kind(settings.network).build
-    assert make is not None, "the closed form has no features"
-    network: Network = make(settings, n_bins).to(device).requires_grad_(False)  # type: ignore[assignment]
-    return network
+    network = kind_of(settings).make(settings, n_bins).to(device).requires_grad_(False)
+    return network  # type: ignore[return-value]
 
 
 def chosen(

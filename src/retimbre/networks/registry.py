@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from retimbre.errors import InputError
@@ -23,6 +23,8 @@ class Weights:
         citation: The paper to cite.
         shapes: Shape of each tensor, by name.
         ignored: Patterns of names that the file may hold beside these: tables made from settings and counts.
+        also: Sums of other files that were published with the same tensors.
+        checkpoint: TensorFlow's name of each tensor, where a checkpoint was published.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Weights:
     citation: str
     shapes: Mapping[str, tuple[int, ...]]
     ignored: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    checkpoint: Mapping[str, str] = field(default_factory=dict)
 
 
 def _vggish_shapes() -> dict[str, tuple[int, ...]]:
@@ -43,6 +47,16 @@ def _vggish_shapes() -> dict[str, tuple[int, ...]]:
     layers |= {f"embeddings.{i}": pair for i, pair in units.items()}
     weights = {f"{layer}.weight": shape for layer, shape in layers.items()}
     return weights | {f"{layer}.bias": shape[:1] for layer, shape in layers.items()}
+
+
+def _vggish_checkpoint() -> dict[str, str]:
+    layers = {f"features.{i}": f"conv{n}" for i, n in ((0, "1"), (3, "2"))}
+    layers |= {
+        f"features.{i}": f"conv{n[0]}/conv{n}" for i, n in ((6, "3_1"), (8, "3_2"), (11, "4_1"), (13, "4_2"))
+    }
+    layers |= {"embeddings.0": "fc1/fc1_1", "embeddings.2": "fc1/fc1_2", "embeddings.4": "fc2"}
+    parts = {"weight": "weights", "bias": "biases"}
+    return {f"{ours}.{p}": f"vggish/{theirs}/{parts[p]}" for p in parts for ours, theirs in layers.items()}
 
 
 def _cnn14_shapes() -> dict[str, tuple[int, ...]]:
@@ -71,6 +85,8 @@ REGISTRY = {
         citation="Hershey et al. 2017, CNN architectures for large-scale audio classification, ICASSP",
         shapes=_vggish_shapes(),
         ignored=("pproc.*",),
+        also=("md5:d1c7011e6366aa34176bb05c705e31a8",),  # vggish_model.ckpt, of the network's authors
+        checkpoint=_vggish_checkpoint(),
     ),
     "cnn14": Weights(
         name="cnn14",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.kinds import Features, Kind, chosen
+from retimbre.networks.kinds import Features, Kind
 from retimbre.settings import Settings
 
 
@@ -40,7 +40,7 @@ class Shallow(nn.Module):
         channels = n_bins
         self.content_layers: Mapping[str, float]
         self.style_layers: Mapping[str, float]
-        names = [f"conv{i + 1}" for i in range(layers)]
+        names = _layers(layers)
         for name in names:
             weight = torch.randn(filters, taps * channels, generator=generator)
             self.register_buffer(name, weight.mul_((2 / (taps * channels)) ** 0.5))
@@ -71,17 +71,17 @@ def _patches(frames: Tensor, taps: int) -> Tensor:
 
 def _build(settings: Settings, n_bins: int) -> Shallow:
     # The weights come from the CPU's generator, so that every device sees the same network.
-    network = Shallow(
+    return Shallow(
         n_bins,
         layers=settings.layers,
         filters=settings.filters,
         taps=settings.taps,
         generator=torch.Generator().manual_seed(settings.seed),
     )
-    names = list(network.style_layers)
-    network.content_layers = chosen(settings.content_layers, "content", network.content_layers, names)
-    network.style_layers = chosen(settings.style_layers, "style", network.style_layers, names)
-    return network
+
+
+def _layers(n: int) -> tuple[str, ...]:
+    return tuple(f"conv{i + 1}" for i in range(n))
 
 
 KIND = Kind(
@@ -90,6 +90,7 @@ KIND = Kind(
     layers=("conv1", "conv2", "..."),
     needs="nothing",
     build=_build,
+    layers_of=lambda settings: _layers(settings.layers),
 )
 KERNEL = Kind(
     summary="the network shallow with infinitely many filters, in closed form: the default",

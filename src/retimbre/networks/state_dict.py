@@ -13,7 +13,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from retimbre.errors import WeightsError
+from retimbre.networks import checkpoint
 from retimbre.networks.registry import Weights, how_to_get
+from retimbre.networks.tables import MAGIC
 
 
 class _Ignored:
@@ -36,25 +38,28 @@ _STAND_INS: list[Any] = [
     for core in ("core", "_core")
     for name in (f"numpy.{core}.multiarray._reconstruct", f"numpy.{core}.multiarray.scalar")
 ] + [_stand_in("numpy.ndarray"), _stand_in("numpy.dtype")]
-_TABLE_END = bytes.fromhex("57fb808b247547db")  # how TensorFlow's checkpoints end, which are LevelDB tables
+# Where the numbers of a checkpoint of format V2 lie. Nothing in such a file says what it is.
+_SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 
 
 def read(weights: Weights, file: Path) -> Mapping[str, Any]:
-    """Read tensors by name from a file of safetensors or of torch, which its content tells.
+    """Read tensors by name from a file of safetensors, of torch or of TensorFlow, which its content tells.
 
     Args:
         weights: What the file should hold, for errors.
         file: The file; a state dict in it may lie under ``model`` or ``state_dict``.
 
     Raises:
-        WeightsError: it is damaged, holds more than plain tensors, or is a checkpoint of TensorFlow.
+        WeightsError: it is damaged, holds more than plain tensors, or is a checkpoint that is not read.
     """
     with file.open("rb") as opened:
         head = opened.read(9)
-        opened.seek(max(0, file.stat().st_size - len(_TABLE_END)))
+        opened.seek(max(0, file.stat().st_size - len(MAGIC)))
         end = opened.read()
-    if end == _TABLE_END:
-        raise WeightsError(f"{file} is a checkpoint of TensorFlow, which is not read: {how_to_get(weights)}")
+    if end == MAGIC:
+        return checkpoint.read(weights, file)
+    if _SHARD.search(file.name):
+        raise checkpoint.not_read(weights, file, "is a part of a checkpoint of TensorFlow's format V2")
     if head[8:] == b"{":
         return read_safetensors(weights, file)[0]
     try:

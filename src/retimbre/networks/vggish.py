@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from retimbre.networks.frontends import htk_mel
-from retimbre.networks.kinds import Features, Kind, chosen
+from retimbre.networks.kinds import Features, Kind
 from retimbre.settings import Settings
 
 RATE = 16_000
@@ -24,6 +24,8 @@ class VGGish(nn.Module):
 
     Args:
         embedding: Whether to have the fully connected part, which only :meth:`embed` needs: 270 MB.
+        patches: Whether to hear patches of 96 frames, 0.96 s, each by itself as in training, and not the clip
+            as a whole. Zero padding then ends every patch.
 
     >>> net = VGGish(embedding=False)
     >>> {name: tuple(layer.shape) for name, layer in net(torch.rand(1, 16000)).items()}
@@ -33,8 +35,9 @@ class VGGish(nn.Module):
 
     sample_rate = RATE
 
-    def __init__(self, *, embedding: bool = True) -> None:
+    def __init__(self, *, embedding: bool = True, patches: bool = False) -> None:
         super().__init__()
+        self.patches = patches
         stages: list[nn.Module] = []
         channels = 1
         for width in (64, 0, 128, 0, 256, 256, 0, 512, 512, 0):
@@ -64,7 +67,8 @@ class VGGish(nn.Module):
     def forward(self, samples: Tensor) -> Features:
         """Map samples (C, N) at 16 kHz to the layers up to the last one that counts."""
         last = max(_LAYERS[name] for name in (*self.content_layers, *self.style_layers))
-        x, found = self.log_mel(samples)[:, None], dict[str, Tensor]()
+        frames, found = self.log_mel(samples), dict[str, Tensor]()
+        x = (_patches(frames) if self.patches else frames)[:, None]
         names = {at: name for name, at in _LAYERS.items()}
         for at in range(last + 1):
             x = self.features[at](x)
@@ -80,10 +84,25 @@ class VGGish(nn.Module):
         return x
 
 
+def _patches(frames: Tensor) -> Tensor:
+    """Cut frames (C, T, 64) into patches, (P C, 96, 64), one after the other.
+
+    What is left at the end is filled up with the frames before it: the last patch is the last 96 frames, and
+    some are in two patches. So all that the network hears is sound of the clip, where zeros, silence or a
+    mirror image would enter the statistics as sound of their own. Fewer frames than 96 are one shorter patch.
+
+    >>> [len(_patches(torch.zeros(1, n, 64))) for n in (95, 96, 97, 192)]
+    [1, 1, 2, 2]
+    """
+    n_frames = frames.shape[1]
+    starts = [*range(0, n_frames - _PATCH, _PATCH), max(0, n_frames - _PATCH)]
+    return torch.cat([frames[:, start : start + _PATCH] for start in starts])
+
+
 def _build(settings: Settings, n_bins: int) -> VGGish:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = VGGish(embedding=False)
+        network = VGGish(embedding=False, patches=settings.patches)
         for layer in network.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -93,8 +112,6 @@ def _build(settings: Settings, n_bins: int) -> VGGish:
 
         state = weights.load("vggish")
         network.load_state_dict({k: v for k, v in state.items() if k.startswith("features.")})
-    network.content_layers = chosen(settings.content_layers, "content", network.content_layers, _LAYERS)
-    network.style_layers = chosen(settings.style_layers, "style", network.style_layers, _LAYERS)
     return network
 
 
@@ -105,4 +122,5 @@ KIND = Kind(
     needs="weights: retimbre weights fetch vggish (288 MB); or --random-weights",
     build=_build,
     sample_rate=RATE,
+    patches=True,
 )

@@ -1,7 +1,8 @@
 """Trained weights: how they get here, and where they lie.
 
 Every set lies in one folder as a safetensors file, made from the file that its authors published. Nothing
-in that file is ever run: it is read with torch's loader for plain tensors, or not at all.
+in that file is ever run: it is read with torch's loader for plain tensors, with a reader of TensorFlow's
+checkpoints that knows nothing but tensors, or not at all.
 """
 
 import contextlib
@@ -55,7 +56,7 @@ def verify(name: str) -> bool:
     """Read a set of weights through and compare it with what was stored.
 
     Returns:
-        Whether it was made from the published file, by its sum, and not from another one like it.
+        Whether it was made from a published file, by its sum, and not from another one like it.
 
     Raises:
         InputError: no set has this name.
@@ -66,7 +67,7 @@ def verify(name: str) -> bool:
     tensors = matched(weights, tensors, file)
     if notes.get("tensors") != _digest(tensors):
         raise WeightsError(f"{file} is damaged: {how_to_get(weights)}")
-    return notes.get("source", "").startswith(weights.checksum)
+    return notes.get("source", "").startswith((weights.checksum, *weights.also))
 
 
 def import_file(name: str, file: str | os.PathLike[str]) -> Path:
@@ -75,7 +76,8 @@ def import_file(name: str, file: str | os.PathLike[str]) -> Path:
     Args:
         name: A name in :data:`~retimbre.networks.registry.REGISTRY`.
         file: The published file, or any state dict with the same names and shapes: saved by torch, under
-            ``model`` or ``state_dict`` or bare, or in safetensors.
+            ``model`` or ``state_dict`` or bare, or in safetensors; or, of VGGish, TensorFlow's
+            checkpoint in format V1, as its authors published it.
 
     Returns:
         The file in the cache. It is there whole, or as it was before.
@@ -86,7 +88,7 @@ def import_file(name: str, file: str | os.PathLike[str]) -> Path:
         RetimbreError: the cache cannot be written to.
     """
     weights, file = registered(name), Path(file)
-    source = _checksum(weights, file)
+    source = _source(weights, file)
     state = matched(weights, read(weights, file), file)
     # Copies: safetensors refuses tensors that share memory.
     tensors = {
@@ -134,7 +136,7 @@ def fetch(name: str, *, on_progress: OnProgress | None = None, url: str | None =
     # What an earlier call left may be of another file: only then is a wrong sum no reason to give up.
     for attempts_left in (1, 0) if part.exists() else (0,):
         download(weights, url or weights.url, part, on_progress)
-        sum_here = _checksum(weights, part)
+        sum_here = _checksum(weights, part, weights.checksum)
         if sum_here.startswith(weights.checksum):
             break
         size = part.stat().st_size
@@ -156,8 +158,14 @@ def _cached(name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     return read_safetensors(weights, file)
 
 
-def _checksum(weights: Weights, file: Path) -> str:
-    algorithm = weights.checksum.partition(":")[0]
+def _source(weights: Weights, file: Path) -> str:
+    """Sum a file as the published one that it is; as the first of them if it is none."""
+    sums = {known: _checksum(weights, file, known) for known in (weights.checksum, *weights.also)}
+    return next((here for known, here in sums.items() if here.startswith(known)), sums[weights.checksum])
+
+
+def _checksum(weights: Weights, file: Path, like: str) -> str:
+    algorithm = like.partition(":")[0]
     try:
         with file.open("rb") as opened:
             return f"{algorithm}:{hashlib.file_digest(opened, algorithm).hexdigest()}"

@@ -30,7 +30,6 @@ BOOST = 40.0
 ``FLOOR``, so that it fades towards silence. Cuts are free."""
 
 
-
 def equalised(content: Tensor, style: Style, bin_width: float) -> Tensor:
     """Give the content the style's long-term spectrum: one gain for each band, at all times.
 

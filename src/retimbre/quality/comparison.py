@@ -28,18 +28,21 @@ class Score:
 
     @classmethod
     def of(cls, output: Audio, style: Audio, content: Audio) -> "Score":
-        """Measure an output."""
-        return cls(measure.kept(output, content), measure.reached(output, style, content))
+        """Measure an output, by the measures that make up a balance."""
+        names = measure.WEIGHED
+        return cls(
+            measure.kept(output, content, names=names), measure.reached(output, style, content, names=names)
+        )
 
     @property
     def means(self) -> tuple[float, float]:
         """Mean of what is kept, and of what is reached."""
-        return fmean(self.kept.values()), fmean(self.reached.values())
+        return measure.weighed(self.kept), measure.weighed(self.reached)
 
     @property
     def balance(self) -> float:
         """Harmonic mean of the two means."""
-        return measure.balance(dict(self.kept), dict(self.reached))
+        return measure.balance(self.kept, self.reached)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from retimbre.apps.score import GREENSLEEVES, MINUET, Note, Piece, on_drums, parse
 from retimbre.errors import InputError
+from retimbre.music.score import GREENSLEEVES, MINUET, Note, Piece, on_drums, parse
 
 PIECES = pytest.mark.parametrize("piece", [MINUET, GREENSLEEVES], ids=lambda piece: piece.name)
 
@@ -76,6 +76,7 @@ def test_drums_of_different_songs_differ() -> None:
 def test_pitches_and_lengths() -> None:
     notes = parse("A4 C#5", bar=0, beat=1)
     assert [note.pitch for note in notes] == [69, 73]
+    assert [note.pitch for note in parse("Bb4 Cb4 Db4+F4", bar=0, beat=1)] == [70, 59, 61, 65]
     assert parse("r:1 G2:.5 r", bar=2, beat=1) == (Note(1.0, 0.5, 43, 72),)
 
 
@@ -84,7 +85,7 @@ def test_pitches_and_lengths() -> None:
     [
         ("C4:1 D4 | E4:1", "bar 2 .* lasts 1 quarters: expected 2"),
         ("C4:1 H4", "bar 1 holds 'H4'"),
-        ("C4:1 Db4", "bar 1 holds 'Db4'"),
+        ("C4:1 D#b4", "bar 1 holds 'D#b4'"),
     ],
 )
 def test_bad_notation_says_where(text: str, message: str) -> None:

@@ -1,22 +1,22 @@
-"""Two pieces of public-domain music, written down as notes, and how a drum kit plays them.
+"""Music written down as notes, two pieces of it, and how a drum kit plays a piece.
 
-The demonstration needs pairs of clips whose relation is known: the same song on two instruments,
-or two songs. Recordings would have to be shipped or downloaded; notes are a few lines of text,
-which :mod:`retimbre.apps.orchestra` plays.
+The demonstration and the benchmark need clips whose relation is known: the same song on two
+instruments, or two songs. Recordings would have to be shipped or downloaded; notes are a few lines
+of text, which :mod:`retimbre.music.orchestra` plays.
 
 Notation: a voice is bars between ``|``, a bar is tokens between blanks, a token is
-``pitch:quarters``. The length stays in force until another is written, pitches joined by ``+``
-sound together, and ``r`` is a rest.
+``pitch:quarters``. The length stays in force until another is written, pitches (sharp with ``#``,
+flat with ``b``) joined by ``+`` sound together, and ``r`` is a rest.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retimbre.errors import InputError
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_TOKEN = re.compile(r"(?P<pitches>r|[A-G]#?\d(?:\+[A-G]#?\d)*)(?::(?P<quarters>\d*\.?\d+))?")
+_TOKEN = re.compile(r"(?P<pitches>r|[A-G][#b]?\d(?:\+[A-G][#b]?\d)*)(?::(?P<quarters>\d*\.?\d+))?")
 _KICK, _SNARE, _CLOSED_HAT, _CRASH = 36, 38, 42, 49
 
 
@@ -41,6 +41,8 @@ class Piece:
         bar: Length of a bar in quarter notes (3 for both 3/4 and 6/8).
         beat: Length of a felt beat in quarter notes (1 in 3/4, 1.5 in 6/8).
         voices: Notes of each voice, the melody first and the bass last.
+        origin: Composer or tradition, and what was changed; for people.
+        percussive: Whether the pitches are a drum kit's, one for each of its drums.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Piece:
     bar: float
     beat: float
     voices: tuple[tuple[Note, ...], ...]
+    origin: str = ""
+    percussive: bool = False
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -65,6 +69,30 @@ class Piece:
     def seconds(self) -> float:
         """Duration in seconds."""
         return self.quarters * 60 / self.tempo
+
+    def after(self, bars: int) -> "Piece":
+        """Give the piece without its first ``bars`` bars.
+
+        >>> MINUET.after(4).name, MINUET.after(4).quarters
+        ('Minuet in G from bar 5', 36.0)
+        """
+        begin = bars * self.bar
+        voices = tuple(
+            tuple(replace(n, start=n.start - begin) for n in voice if n.start >= begin)
+            for voice in self.voices
+        )
+        return replace(self, name=f"{self.name} from bar {bars + 1}", voices=voices)
+
+    def transposed(self, octaves: int) -> "Piece":
+        """Give the piece higher or lower by whole octaves, so that its key stays.
+
+        >>> [piece.notes[0].pitch for piece in (MINUET, MINUET.transposed(-1))]
+        [74, 62]
+        """
+        voices = tuple(
+            tuple(replace(n, pitch=n.pitch + 12 * octaves) for n in voice) for voice in self.voices
+        )
+        return replace(self, voices=voices)
 
 
 def parse(text: str, *, bar: float, beat: float, velocity: int = 80) -> tuple[Note, ...]:
@@ -114,7 +142,7 @@ def _pitches(chord: str) -> Iterator[int]:
     for name in chord.split("+"):
         if name != "r":
             # MIDI counts semitones and has middle C, called C4 here, at 60.
-            yield 12 * (int(name[-1]) + 1) + _STEPS[name[0]] + ("#" in name)
+            yield 12 * (int(name[-1]) + 1) + _STEPS[name[0]] + ("#" in name) - ("b" in name)
 
 
 def on_drums(piece: Piece) -> Piece:
@@ -134,7 +162,16 @@ def on_drums(piece: Piece) -> Piece:
     snare = (Note(start, 0.25, _SNARE, 84) for start in beats if start % piece.bar)
     kick = (Note(start, 0.25, _KICK, 88 if start % piece.bar else 104) for start in sorted(bass))
     voices = (tuple(hat), tuple(snare), (Note(0.0, 0.5, _CRASH, 88),), tuple(kick))
-    return Piece(f"{piece.name} on drums", "", piece.tempo, piece.bar, piece.beat, voices)
+    return Piece(
+        f"{piece.name} on drums",
+        "",
+        piece.tempo,
+        piece.bar,
+        piece.beat,
+        voices,
+        piece.origin,
+        percussive=True,
+    )
 
 
 def _minuet() -> Piece:
@@ -151,7 +188,9 @@ def _minuet() -> Piece:
         parse(right, bar=3, beat=1, velocity=96),
         parse(left, bar=3, beat=1, velocity=80),
     )
-    return Piece("Minuet in G", "G major", tempo=126, bar=3, beat=1, voices=voices)
+    return Piece(
+        "Minuet in G", "G major", tempo=126, bar=3, beat=1, voices=voices, origin="Christian Petzold"
+    )
 
 
 def _greensleeves() -> Piece:
@@ -181,7 +220,7 @@ def _greensleeves() -> Piece:
         parse(_accompany(changes, broken), bar=3, beat=1.5, velocity=68),
         parse(_accompany(changes, roots), bar=3, beat=1.5, velocity=80),
     )
-    return Piece("Greensleeves", "A minor", tempo=99, bar=3, beat=1.5, voices=voices)
+    return Piece("Greensleeves", "A minor", tempo=99, bar=3, beat=1.5, voices=voices, origin="traditional")
 
 
 def _accompany(changes: str, figures: dict[str, str]) -> str:

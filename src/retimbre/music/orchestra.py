@@ -10,14 +10,76 @@ from importlib.resources import files
 
 import numpy as np
 
-from retimbre.apps.score import Piece, on_drums
 from retimbre.errors import DependencyError, InputError
+from retimbre.music.score import Piece, on_drums
 from retimbre.sound.audio import Audio
 
-PROGRAMS = {"piano": 0, "strings": 48}
-"""General MIDI programs, counted from zero: acoustic grand piano, string ensemble 1."""
+PROGRAMS = {
+    "piano": 0,
+    "strings": 48,
+    "electric piano": 4,
+    "harpsichord": 6,
+    "vibraphone": 11,
+    "marimba": 12,
+    "organ": 19,
+    "reed organ": 20,
+    "nylon guitar": 24,
+    "steel guitar": 25,
+    "violin": 40,
+    "viola": 41,
+    "cello": 42,
+    "harp": 46,
+    "trumpet": 56,
+    "horn": 60,
+    "brass": 61,
+    "oboe": 68,
+    "bassoon": 70,
+    "clarinet": 71,
+    "flute": 73,
+}
+"""General MIDI programs, counted from zero; the strings and the brass are ensembles, the organ is a
+church's, with stops an octave below and two above. What this soundfont plays out of tune is left out,
+such as the accordion (up to 50 cents)."""
 
-INSTRUMENTS = (*PROGRAMS, "drums")
+KITS = {
+    "drums": 0,
+    "room kit": 8,
+    "power kit": 16,
+    "electronic kit": 24,
+    "tr-808": 25,
+    "brushes": 40,
+}
+"""Programs of the drum channel, as Roland's GS numbers them; ``"drums"`` is the standard kit. Of the
+other kits of this soundfont the jazz kit (32) plays the standard one's samples, the brushes its own
+snare drum alone."""
+
+INSTRUMENTS = (*PROGRAMS, *KITS)
+
+RANGES = {
+    "piano": (21, 108),
+    "strings": (28, 96),
+    "electric piano": (28, 103),
+    "harpsichord": (29, 89),
+    "vibraphone": (53, 89),
+    "marimba": (36, 96),
+    "organ": (36, 96),
+    "reed organ": (29, 89),
+    "nylon guitar": (40, 83),
+    "steel guitar": (40, 86),
+    "violin": (55, 100),
+    "viola": (48, 88),
+    "cello": (36, 76),
+    "harp": (24, 103),
+    "trumpet": (52, 84),
+    "horn": (34, 77),
+    "brass": (34, 84),
+    "oboe": (58, 91),
+    "bassoon": (34, 76),
+    "clarinet": (50, 91),
+    "flute": (60, 96),
+}
+"""Lowest and highest note of an instrument as MIDI numbers, as books of instrumentation give them.
+The soundfont plays beyond them, by samples of other notes; the benchmark's songs stay inside."""
 
 _RING = 2.0  # seconds in which the last notes die away
 _FADE = 0.05  # seconds; long enough not to click, short enough not to be heard as a gesture
@@ -28,23 +90,25 @@ def midi(piece: Piece, instrument: str) -> bytes:
     """Write a piece as a standard MIDI file for one instrument.
 
     Args:
-        piece: The piece. For ``"drums"`` it is arranged by :func:`on_drums` first.
+        piece: The piece. For a drum kit it is arranged by :func:`on_drums` first, if it is not for one.
         instrument: One of ``INSTRUMENTS``.
 
     Raises:
-        InputError: the instrument is unknown.
+        InputError: the instrument is unknown, or not a drum kit where the piece is for one.
         DependencyError: ``pretty_midi`` is not installed.
     """
     if instrument not in INSTRUMENTS:
         raise InputError(f"the instrument is {instrument!r}: expected one of {', '.join(INSTRUMENTS)}")
+    drums = instrument in KITS
+    if piece.percussive and not drums:
+        raise InputError(f"{piece.name} is for drums: expected one of {', '.join(KITS)}, not {instrument!r}")
     try:
         from pretty_midi import ControlChange, Instrument, Note, PrettyMIDI
     except ImportError as error:
         raise DependencyError("pretty_midi", extra="demo") from error
-    drums = instrument == "drums"
-    notes = on_drums(piece).notes if drums else piece.notes
+    notes = on_drums(piece).notes if drums and not piece.percussive else piece.notes
     quarter = 60 / piece.tempo
-    part = Instrument(PROGRAMS.get(instrument, 0), is_drum=drums)
+    part = Instrument((KITS if drums else PROGRAMS)[instrument], is_drum=drums)
     part.notes = [
         Note(note.velocity, note.pitch, note.start * quarter, (note.start + note.duration) * quarter)
         for note in notes
@@ -67,7 +131,7 @@ def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Au
     """Play a piece on one instrument.
 
     Args:
-        piece: The piece. For ``"drums"`` it is arranged by :func:`on_drums` first.
+        piece: The piece. For a drum kit it is arranged by :func:`on_drums` first, if it is not for one.
         instrument: One of ``INSTRUMENTS``.
         seconds: Length to cut to, with a fade of 50 ms. By default the whole piece and two seconds
             in which it dies away.
@@ -76,7 +140,8 @@ def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Au
         Stereo sound at the renderer's rate, its peak at 0.7 of full scale.
 
     Raises:
-        InputError: the instrument is unknown, or the piece is shorter than ``seconds``.
+        InputError: the instrument is unknown or not a drum kit where the piece is for one, or the piece is
+            shorter than ``seconds``.
         DependencyError: ``midirenderer`` or ``pretty_midi`` is not installed.
     """
     if seconds is not None and not 0 < seconds <= piece.seconds:

@@ -1,0 +1,1 @@
+"""Music: scores written down as notes, and the instruments that play them."""
