@@ -22,12 +22,12 @@ LOWEST = 40.0
 
 FLOOR = -100.0
 """dB below the content's highest band level, where the noise of 16 bits is. What is quieter is silence and is
-not raised. (At -80 the timbre's distance from the target falls to .40 of the content's instead of .32, in the
-mean of the six melodic pairs of docs/method.md: much of a piano's treble is below that.)"""
+not raised. Much of an instrument's treble is only a little above: after the quantile match the timbre's
+distance from the target is .76 of the content's on the eight melodic pairs for tuning, .79 with -80 here."""
 
 BOOST = 40.0
-"""dB. Most that a band is raised; 60 brings nothing more on those pairs. A gain is also at most the level above
-``FLOOR``, so that it fades towards silence. Cuts are free."""
+"""dB. Most that a band is raised; with 60, and -110 above, that distance is .75. A gain is also at most the
+level above ``FLOOR``, so that it fades towards silence. Cuts are free."""
 
 
 def equalised(content: Tensor, style: Style, bin_width: float) -> Tensor:
