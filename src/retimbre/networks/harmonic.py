@@ -18,9 +18,9 @@ HARMONICS = 24
 
 FILTERS, TAPS = 128, 5
 """Filters of the convolution, and its length in frames (116 ms by default): long enough for an attack. On the
-eight melodic pairs for tuning (strength .95 from the quantile match) the timbre's distance from the target is .56
-of the content's, .54 with another seed; with one tap .50 and .52, with 11 taps .53, with 64 filters .57. The
-settings ``layers``, ``filters`` and ``taps`` are those of the shallow network and are not read here."""
+eight melodic pairs for tuning (strength .95 from the quantile match) the timbre's distance from the target is
+.56 of the content's, .54 with another seed; with one tap .50 and .52, with 11 taps .53, with 64 filters .57.
+The settings ``layers``, ``filters`` and ``taps`` are those of the shallow network and are not read here."""
 
 
 class Harmonic(nn.Module):

@@ -48,8 +48,8 @@ class Kind:
         front_end: What it hears.
         layers: Names of its layers.
         needs: What has to be there.
-        build: Makes it, from the settings and the number of frequency bins of the spectrogram; ``None`` for
-            the closed form, which has no features.
+        build: Makes it, from the settings and the number of frequency bins of the spectrogram, which are
+            ``REFERENCE_RATE / settings.n_fft`` Hz apart; ``None`` for the closed form, which has no features.
         sample_rate: Rate in Hz of the samples that it hears; ``None`` for the spectrogram.
         patches: Whether the setting ``patches`` means anything to it.
         layers_of: Names of its layers where they depend on the settings.
