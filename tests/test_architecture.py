@@ -19,14 +19,16 @@ INSIDE = {
     "networks": [
         *("kinds", "frontends", "registry", "download"),
         *("crc32c", "tables", "checkpoint", "state_dict", "weights"),
-        *("shallow", "vggish", "cnn14"),
+        *("shallow", "harmonic", "vggish", "cnn14"),
     ],
     "objective": [
         "statistics",
         "losses",
+        "match",
         "partials",
         "instrument",
         "align",
+        "aim",
         "diagonals",
         "arccosine",
         "kernels",

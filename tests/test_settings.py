@@ -38,7 +38,7 @@ def complaint(name: str, value: Any) -> str:
 def test_the_groups_cover_every_field() -> None:
     assert sorted([*CHOICES, *WHOLE, *REAL, *TEXTS, *FLAGS]) == sorted(FIELDS)
     assert {"strength", "content_weight", "tolerance"} == set(REAL)
-    assert {"init", "optimizer", "resolutions", "device"} == set(CHOICES)
+    assert {"align", "match", "init", "optimizer", "resolutions", "device"} == set(CHOICES)
     assert FLAGS == ["random_weights", "patches"]
 
 

@@ -89,7 +89,7 @@ def texture(
     heard = excerpts(sound, settings)
     if kind_of(settings).sample_rate is not None:
         raise InputError(
-            f"network is {settings.network}: expected one that hears the spectrogram, kernel or shallow"
+            f"network is {settings.network}: expected one that hears the spectrogram, such as kernel"
         )
     shortest = window.n_fft / rate
     if not shortest <= seconds < math.inf:
@@ -100,7 +100,9 @@ def texture(
     if loop:
         window = replace(window, hop_length=dividing(round(seconds * rate), window.hop_length))
     plan = Plan.of(seconds * rate, window, rate, loop=loop)
-    loom = _Loom([analyse(piece, rate, window) for piece in heard], plan, window, settings)
+    loom = _Loom(
+        [analyse(piece, rate, window) for piece in heard], plan, window, window.stated(settings, rate)
+    )
     blocks, steps = _weave(loom, plan, on_step)
     whole = lay([plan.trimmed(b.samples) for b in blocks], plan.step, ring=loop)
     best = mean_step([steps[b.run.best.evaluation - 1] for b in blocks if b.run.best])
@@ -135,7 +137,7 @@ class _Loom:
         excerpts: Complex bins (C, F, T) of pieces of the style.
         plan: Where the blocks lie.
         window: The transform.
-        settings: The settings.
+        settings: The settings, with this window in them.
     """
 
     def __init__(self, excerpts: list[Tensor], plan: Plan, window: Window, settings: Settings) -> None:

@@ -24,7 +24,7 @@ from retimbre._clips import (
 from retimbre._result import Result, delivered, mean, mean_step
 from retimbre._work import Work
 from retimbre.networks.kinds import kind_of
-from retimbre.objective.align import TONAL, Alignment
+from retimbre.objective.aim import Aims
 from retimbre.objective.losses import Style
 from retimbre.objective.optimise import OnStep
 from retimbre.settings import Settings
@@ -93,12 +93,8 @@ def transfer(
     see = _samples if of_samples else _frames
     styles_seen = [(w, Style([(see(pieces, rate, w), share) for pieces, share in heard])) for w in windows]
 
-    alignment = None
-    if settings.align != "off" and not of_samples:
-        alignment = Alignment(styles_seen[0][1], window.n_fft, rate)
-        if settings.align == "auto" and alignment.tonality < TONAL:
-            alignment = None
-    work = Work(clip, rate, styles_seen, settings, on_step, alignment)
+    aims = None if of_samples else Aims(styles_seen[0][1], settings, window.n_fft, rate)
+    work = Work(clip, rate, styles_seen, settings, on_step, aims)
     with files.Tape(clip.sample_rate, clip.n_channels, output and output.parent) as tape:
         for piece in blocks.join(work.blocks(), clip.n_samples, clip.n_channels):
             tape.append(piece)

@@ -18,7 +18,7 @@ from retimbre._clips import analyse, levelled, spectrogram
 from retimbre._result import Waveform, mean, to_waveform
 from retimbre.networks.frontends import resample
 from retimbre.networks.kinds import Features, Network, build, kind
-from retimbre.objective.align import TONAL, Alignment, towards
+from retimbre.objective.aim import Aim, Aims, towards
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
@@ -52,7 +52,7 @@ class Outcome:
     content_weight: float
     spectral_convergence: float
     stopped: StopReason
-    tonality: float | None = None  # of the content, where that was asked
+    aim: Aim | None = None  # none for a network that hears samples
 
 
 _Done = tuple[Samples, Outcome | None]
@@ -68,8 +68,7 @@ class Work:
         styles: What the style is known by under each window; the first is the main one.
         settings: The settings.
         on_step: Told of every evaluation.
-        alignment: Plays the style at the content's pitches, in blocks that have some unless the settings say
-            always.
+        aims: Says what the objective aims at, for a network that sees the spectrogram.
 
     Attributes:
         loudness: Of the content, LUFS.
@@ -85,10 +84,10 @@ class Work:
         styles: Sequence[tuple[Window, Style]],
         settings: Settings,
         on_step: OnStep | None,
-        alignment: Alignment | None = None,
+        aims: Aims | None,
     ) -> None:
         self._content, self._rate = content, rate
-        self._settings, self._on_step, self._alignment = settings, on_step, alignment
+        self._settings, self._on_step, self._aims = settings, on_step, aims
         self.loudness = loudness(content)
         self.steps: list[Step] = []
         self.outcomes: list[Outcome] = []
@@ -101,7 +100,7 @@ class Work:
         self._margin = round(MARGIN * content.sample_rate)
         n_heard = self._places[0].stop - self._places[0].start + 2 * self._margin  # the same for all
         self._n_samples = round(n_heard * rate / content.sample_rate)
-        self._build = lru_cache(partial(build, settings))  # once for all blocks
+        self._build = lru_cache(self._make)  # once for all blocks
         self._hears = kind(settings.network).sample_rate
         fitted = [
             (window, mix.fitted(self._n_samples if self._hears else 1 + self._n_samples // window.hop_length))
@@ -134,6 +133,9 @@ class Work:
         if "diverged" in reasons:
             return "diverged"
         return "interrupted" if self._interrupted or "interrupted" in reasons else reasons[-1]
+
+    def _make(self, window: Window, n_bins: int, device: torch.device) -> Network:
+        return build(window.stated(self._settings, self._rate), n_bins, device)
 
     def _later(self, number: int, heard: Samples) -> Callable[[], _Done]:
         def work() -> _Done:
@@ -179,49 +181,53 @@ class Work:
         settings, floor = self._settings, self.loudness - DYNAMICS
         bins = analyse(clip, self._rate, self._window, floor=floor)
         frames = spectrogram(bins)
-        aligned = self._alignment and self._alignment.play(frames)
-        tonality = aligned.tonality if aligned else None
-        if aligned and settings.align == "auto" and aligned.tonality < TONAL:
-            aligned = None
-        target, mix = frames, self._mix
-        if aligned:
-            mix = aligned.style
-            target = towards(frames, mix, settings.strength)
-        objective = objective_of(target, mix, settings, self._build)
+        assert self._aims is not None
+        aim = self._aims.of(frames, self._mix)
         others = []
-        for window, plain in self._others:
+        for window, mix in self._others:
             seen = spectrogram(analyse(clip, self._rate, window, floor=floor))
-            style = plain
-            if aligned:
-                style = self._seen_under(window, mix, bins)
-                seen = towards(seen, style, settings.strength)
-            others.append((objective_of(seen, style, settings, self._build), window))
-        loudest = [s.amax(dim=1, keepdim=True) for s in (frames, *(clip for clip, _ in mix.clips))]
+            content, style = self._under(window, seen, mix, aim, bins)
+            others.append((objective_of(content, style, settings, partial(self._build, window)), window))
+        objective = objective_of(aim.content, aim.style, settings, partial(self._build, self._window))
+        clips = (frames, aim.content, *(clip for clip, _ in aim.style.clips))
+        loudest = [clip.amax(dim=1, keepdim=True) for clip in clips]
         top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
-        run = optimise(objective, _start(target, mix, settings), settings, top=top, on_step=tell)
+        run = optimise(objective, _start(aim.content, aim.style, settings), settings, top=top, on_step=tell)
         waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell, others)
-        return waveform.samples, replace(_outcome(objective, run, steps, waveform), tonality=tonality)
+        return waveform.samples, replace(_outcome(objective, run, steps, waveform), aim=aim)
 
-    def _seen_under(self, window: Window, style: Style, bins: Tensor) -> Style:
-        """A style (F, T) under another window: by way of sound, with the phase of the content's bins."""
-        directions = image(bins)
-        clips = []
-        for frames, share in style.clips:
+    def _under(
+        self, window: Window, content: Tensor, style: Style, aim: Aim, bins: Tensor
+    ) -> tuple[Tensor, Style]:
+        """What is aimed at, seen under another window: by way of sound, with the phase of the content's bins.
+
+        Args:
+            window: The other window.
+            content: The content under it.
+            style: The style as it is under it.
+            aim: The aim under the main window.
+            bins: The content's under the main window.
+        """
+        if aim.how == "plain":
+            return content, style
+
+        def seen(frames: Tensor) -> Tensor:
+            n_iter = self._settings.n_iter_phase
             samples, _ = griffin_lim(
-                expand(frames),
-                directions,
-                self._window,
-                self._n_samples,
-                n_iter=self._settings.n_iter_phase,
+                expand(frames), image(bins), self._window, self._n_samples, n_iter=n_iter
             )
-            clips.append((spectrogram(window.stft(samples)), share))
-        return Style(clips)
+            return spectrogram(window.stft(samples))
+
+        if aim.how == "aligned":
+            style = Style([(seen(frames), share) for frames, share in aim.style.clips])
+            return towards(content, style, self._settings.strength), style
+        return seen(aim.content), style
 
     def _by_samples(self, clip: Audio, steps: list[Step], tell: OnStep) -> tuple[Tensor, Outcome]:
         """Descend over the waveform alone, for a network that hears samples."""
         settings, hears = self._settings, self._hears
         content = levelled(clip, self._rate, floor=self.loudness - DYNAMICS).to(self._window.device)
-        network = self._build(self._window.n_bins, content.device)
+        network = self._build(self._window, self._window.n_bins, content.device)
         mix = Style([(_as_many(samples, len(content)), share) for samples, share in self._mix.clips])
 
         def hear(samples: Tensor) -> Features:
@@ -334,6 +340,7 @@ def _as_many(samples: Tensor, n_channels: int) -> Tensor:
 
 
 def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
+    """Where a compressed spectrogram (F, T), or samples (C, N), starts."""
     if settings.init == "content":
         return content
     if settings.init == "style":

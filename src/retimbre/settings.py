@@ -54,9 +54,12 @@ class Settings:
     )
     network: str = _option("kernel", "the feature network: one of those that `retimbre networks` lists")
     align: Literal["auto", "on", "off"] = _option(
+        "auto", "play the style at the content's pitches; auto does where both clips have some"
+    )
+    match: Literal["auto", "none", "equalised", "quantile"] = _option(
         "auto",
-        "play the style at the content's pitches, for networks that see the spectrogram; "
-        "auto does where both have pitches",
+        "where the style is not aligned, move the content towards the style's mean spectrum or levels; "
+        "auto takes its levels where one of the clips has pitches",
     )
     content_layers: str | None = _option(
         None,
@@ -67,11 +70,11 @@ class Settings:
     patches: bool = _option(
         False, "hear the network vggish in patches of 0.96 s, as it was trained, not the clip as a whole"
     )
-    layers: int = _option(2, "convolutions of the network", low=1, high=8)
+    layers: int = _option(2, "convolutions of the networks kernel and shallow", low=1, high=8)
     filters: int = _option(
         2048, "random filters per layer of the network shallow; fewer are faster", low=1, high=65_536
     )
-    taps: int = _option(11, "length of a filter", unit="frames", low=1, high=255)
+    taps: int = _option(11, "length of a filter of kernel and shallow", unit="frames", low=1, high=255)
     n_fft: int = _option(
         2048,
         "window at 22 050 Hz; the same time at other rates",

@@ -166,7 +166,7 @@ def test_an_interrupt_before_anything_is_done_makes_no_page(clips: tuple[Path, P
     [
         ([], QUICK, "expected one or more names"),
         (["kernel", "kernel"], QUICK, "each once"),
-        (["deep"], QUICK, "network is deep: expected one of cnn14, kernel"),
+        (["deep"], QUICK, "network is deep: expected one of cnn14, harmonic, kernel"),
         (["kernel"], Settings(content_weight=1), "content_weight is 1: expected none"),
         (["kernel"], Settings(style_layers="conv1"), "style_layers is conv1: expected none"),
     ],

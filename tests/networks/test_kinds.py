@@ -9,14 +9,15 @@ from retimbre.networks.kinds import chosen, kind, kinds
 
 def test_the_built_in_networks_are_there() -> None:
     found = kinds()
-    assert {"kernel", "shallow", "vggish", "cnn14"} <= set(found)
+    assert {"kernel", "shallow", "harmonic", "vggish", "cnn14"} <= set(found)
     assert found["vggish"].sample_rate == 16_000
     assert found["cnn14"].sample_rate == 32_000
     assert found["kernel"].build is None
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="network is resnet: expected one of cnn14, kernel, shallow, vggish"):
+    names = "cnn14, harmonic, kernel, shallow, vggish"
+    with pytest.raises(InputError, match=f"network is resnet: expected one of {names}"):
         kind("resnet")
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from retimbre.objective.align import TONAL, Alignment, towards
+from retimbre.objective.aim import TONAL, towards
+from retimbre.objective.align import Alignment
 from retimbre.objective.losses import Style
 from retimbre.sound.spectral import Window, compress, expand
 
@@ -38,7 +39,7 @@ def _level(frames: Tensor, hertz: float, frame: int) -> float:
 
 
 def test_the_style_sounds_at_the_contents_pitches() -> None:
-    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).style.clips[0][0]
+    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
     assert played.shape == CONTENT.shape
     for n, pitch in enumerate((69, 72, 76)):
         frame, hertz = 11 + 21 * n, 440 * 2 ** ((pitch - 69) / 12)
@@ -50,7 +51,7 @@ def test_the_style_sounds_at_the_contents_pitches() -> None:
 
 
 def test_the_styles_own_notes_are_not_there() -> None:
-    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).style.clips[0][0]
+    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
     for pitch in (58, 61, 66, 63):
         hertz = 440 * 2 ** ((pitch - 69) / 12)
         assert max(_level(played, hertz, frame) for frame in (11, 32, 53)) < 0.05 * float(
@@ -59,7 +60,7 @@ def test_the_styles_own_notes_are_not_there() -> None:
 
 
 def test_the_power_is_the_contents() -> None:
-    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).style.clips[0][0]
+    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
     assert float(expand(played).square().sum()) == pytest.approx(
         float(expand(CONTENT).square().sum()), rel=1e-3
     )
@@ -68,9 +69,7 @@ def test_the_power_is_the_contents() -> None:
 def test_a_style_that_is_tuned_elsewhere_plays_in_the_contents_tuning() -> None:
     time = torch.arange(RATE, dtype=torch.float64) / RATE
     sharp = torch.stack([torch.sin(2 * np.pi * k * 452 * time) / k for k in range(1, 12)]).sum(dim=0)
-    played = (
-        Alignment(Style([(_frames(0.3 * sharp.float()), 1.0)]), 2048, RATE).play(CONTENT).style.clips[0][0]
-    )
+    played = Alignment(Style([(_frames(0.3 * sharp.float()), 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
     fifth = expand(played)[:, 11]
     at = 5 * 440 * 2048 / RATE
     assert int(fifth[round(at) - 6 : round(at) + 7].argmax()) - 6 in (-1, 0, 1)
@@ -85,11 +84,11 @@ def test_pitched_clips_are_told_from_noise() -> None:
         assert Alignment(Style([(noise, 1.0)]), 2048, RATE).tonality < TONAL
     alignment = Alignment(Style([(SAWS, 0.5), (hiss, 0.5)]), 2048, RATE)
     assert alignment.tonality < TONAL  # the least of the styles
-    assert alignment.play(CONTENT).tonality > TONAL
+    assert alignment.hear(CONTENT).notes.tonality > TONAL
 
 
 def test_several_styles_keep_their_shares() -> None:
-    style = Alignment(Style([(SAWS, 0.25), (CONTENT, 0.75)]), 2048, RATE).play(CONTENT).style
+    style = Alignment(Style([(SAWS, 0.25), (CONTENT, 0.75)]), 2048, RATE).play(CONTENT)
     assert [share for _, share in style.clips] == [0.25, 0.75]
 
 

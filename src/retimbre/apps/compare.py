@@ -123,7 +123,7 @@ def compare_pairs(
         DependencyError: a package of the extra ``report`` is not installed.
         KeyboardInterrupt: an interrupt before anything was done.
     """
-    settings = settings or Settings()
+    settings = _alike(settings or Settings())
     _check(networks, settings)
     report.require()
     directory = Path(directory)
@@ -158,6 +158,12 @@ def compare_pairs(
     with atomic(page) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return page
+
+
+def _alike(settings: Settings) -> Settings:
+    """Leave nothing to be chosen that not every network can have, so that networks alone are compared."""
+    idle = {"align": "off", "match": "none"}
+    return replace(settings, **{name: to for name, to in idle.items() if getattr(settings, name) == "auto"})  # type: ignore[arg-type]
 
 
 def _check(networks: Sequence[str], settings: Settings) -> None:

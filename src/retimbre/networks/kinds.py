@@ -48,8 +48,8 @@ class Kind:
         front_end: What it hears.
         layers: Names of its layers.
         needs: What has to be there.
-        build: Makes it, from the settings and the number of frequency bins of the spectrogram; ``None`` for
-            the closed form, which has no features.
+        build: Makes it, from the settings and the number of frequency bins of the spectrogram, which are
+            ``REFERENCE_RATE / settings.n_fft`` Hz apart; ``None`` for the closed form, which has no features.
         sample_rate: Rate in Hz of the samples that it hears; ``None`` for the spectrogram.
         patches: Whether the setting ``patches`` means anything to it.
         layers_of: Names of its layers where they depend on the settings.
@@ -103,6 +103,13 @@ def kind_of(settings: Settings) -> Kind:
     if settings.patches and not found.patches:
         names = ", ".join(name for name, other in kinds().items() if other.patches)
         raise InputError(f"patches is True: expected a network that hears patches, {names}")
+    if found.sample_rate is not None:
+        for name, idle in (("align", "off"), ("match", "none")):
+            if (value := getattr(settings, name)) not in ("auto", idle):
+                raise InputError(
+                    f"{name} is {value}: expected auto or {idle}, as the network {settings.network} hears "
+                    "samples and no spectrogram"
+                )
     return found
 
 

@@ -6,7 +6,7 @@ whose gradient at zero is zero (that of ``sqrt(re**2 + im**2)`` is NaN).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -50,6 +50,20 @@ class Window:
         n_fft = _nearest_smooth(settings.n_fft * ratio)
         hop_length = min(n_fft // 2, max(1, round(settings.hop_length * n_fft / settings.n_fft)))
         return cls(n_fft, hop_length, device)
+
+    def stated(self, settings: Settings, sample_rate: int) -> Settings:
+        """Give the settings with this window in them: what it and its hop are at 22 050 Hz.
+
+        Rounded to whole numbers and kept within their ranges. A network reads ``22 050 Hz / n_fft``, the
+        distance of its bins, from them.
+
+        >>> Window(8192, 2048).stated(Settings(), 44100).n_fft
+        4096
+        """
+        ratio = REFERENCE_RATE / sample_rate
+        n_fft = min(65_536, max(32, 2 * round(self.n_fft * ratio / 2)))
+        hop_length = min(n_fft // 2, max(8, round(self.hop_length * ratio)))
+        return replace(settings, n_fft=n_fft, hop_length=hop_length)
 
     def around(self) -> "list[Window]":
         """Give itself, a window a quarter as long for attacks, and one four times as long for steady tones.
