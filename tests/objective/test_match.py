@@ -154,7 +154,7 @@ def test_a_transfer_starts_nearer_to_the_style(match: Literal["equalised", "quan
     style = Audio(0.1 * rng.standard_normal((2, 12_000), np.float32), 16_000)
     first = {}
     for name in ("none", match):
-        settings = Settings(match=name, align="off", content_weight=0.0, n_iter=1, n_iter_waveform=0)  # type: ignore[arg-type]
+        settings = Settings(match=name, align="off", content_weight=0.0, n_iter=1, n_iter_waveform=0)
         result = transfer(content, style, settings)
         assert result.audio.n_samples == 12_000
         first[name] = result.steps[0].style
