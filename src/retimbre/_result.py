@@ -35,6 +35,7 @@ class Result:
             (:func:`retimbre.sound.phase.spectral_convergence`); lower is nearer.
         stopped: Why the spectrogram's stage ended; ``"untouched"`` at strength 0.
         seconds: Time taken.
+        choices: What was chosen from the two clips and why, in sentences.
     """
 
     clip: Audio | Path
@@ -46,6 +47,7 @@ class Result:
     spectral_convergence: float
     stopped: StopReason
     seconds: float
+    choices: tuple[str, ...] = ()
 
     @property
     def audio(self) -> Audio:

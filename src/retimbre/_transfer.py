@@ -24,7 +24,7 @@ from retimbre._clips import (
 from retimbre._result import Result, delivered, mean, mean_step
 from retimbre._work import Work
 from retimbre.networks.kinds import kind_of
-from retimbre.objective.aim import Aims
+from retimbre.objective.aim import Aims, explained
 from retimbre.objective.losses import Style
 from retimbre.objective.optimise import OnStep
 from retimbre.settings import Settings
@@ -111,6 +111,9 @@ def transfer(
         spectral_convergence=mean([o.spectral_convergence for o in work.outcomes]),
         stopped=work.stopped,
         seconds=time.perf_counter() - began,
+        choices=()
+        if aims is None
+        else explained([o.aim for o in work.outcomes if o.aim], aims.tonality, settings),
     ).checked()
 
 

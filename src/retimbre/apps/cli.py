@@ -115,6 +115,9 @@ def transfer(
         Path | None,
         typer.Option("--trace", help="write every evaluation to this file (JSON lines)"),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="say what was chosen from the clips, and why")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print one JSON object about the run to stdout")
@@ -147,6 +150,9 @@ def transfer(
 
     if settings.random_weights and settings.network in REGISTRY:
         _say(f"{output}: made with random weights; nothing in the network was trained")
+    if explain:
+        for choice in result.choices:
+            _say(choice)
     if as_json:
         typer.echo(json.dumps(_summary(result, content, mix, output)))
     if result.stopped == "interrupted":
@@ -469,6 +475,7 @@ def _summary(result: "Result", content: Path, mix: list[tuple[Path, float]], out
         "seed": result.settings.seed,
         "seconds": result.seconds,
         "stopped": result.stopped,
+        "choices": result.choices,
         "evaluations": len(result.steps),
         "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},
         "written": result.written,

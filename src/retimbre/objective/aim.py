@@ -10,6 +10,7 @@ There are three cases, and how tonal the two clips are chooses between them wher
   target larger (.52 instead of .39 of the content's, on the pairs to tune on).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,7 +62,7 @@ class Aims:
         self._settings, self._bin_width = settings, sample_rate / n_fft
         depends = settings.align != "off" or settings.match == "auto"
         self._alignment = Alignment(style, n_fft, sample_rate) if depends else None
-        self.tonality = self._alignment and self._alignment.tonality
+        self.tonality = None if self._alignment is None else self._alignment.tonality
 
     def of(self, content: Tensor, style: Style) -> Aim:
         """Aim at a content, compressed (F, T) and not all zero, and a style fitted to its length."""
@@ -81,6 +82,47 @@ class Aims:
         matched = MATCHES[match](content, style, self._bin_width)
         target = towards(content, Style([(matched, 1.0)]), settings.strength)
         return Aim(target, style, match, tonality)
+
+
+def explained(aims: Sequence[Aim], style_tonality: float | None, settings: Settings) -> tuple[str, ...]:
+    """Say in sentences what was aimed at and why, for people.
+
+    Args:
+        aims: Those of the blocks of one content, at least one.
+        style_tonality: The style's, if it was asked.
+        settings: The settings.
+    """
+    asked = [aim.tonality for aim in aims if aim.tonality is not None]
+    why = "as the settings say"
+    if asked and style_tonality is not None:
+        content = f"{min(asked):.2f}" + (f" to {max(asked):.2f}" if len(asked) > 1 else "")
+        why = (
+            f"tonality is {content} for the content and {style_tonality:.2f} for the style, "
+            f"and from {TONAL} on a clip has pitches"
+        )
+    said = []
+    for how in dict.fromkeys(aim.how for aim in aims):
+        n_blocks = sum(aim.how == how for aim in aims)
+        where = "" if n_blocks == len(aims) else f"in {n_blocks} of {len(aims)} blocks, "
+        said.append(f"{where}{_SAID[how]}: {why}")
+    return (
+        *said,
+        f"network {settings.network}, strength {settings.strength:g}, start {settings.init}: "
+        + ("the defaults" if _by_default(settings) else "as the settings say"),
+    )
+
+
+_SAID: dict[How, str] = {
+    "aligned": "the style is played at the content's pitches",
+    "quantile": "the content moves towards the style's levels in 40 bands, and the style stays as it is",
+    "equalised": "the content moves towards the style's mean spectrum, and the style stays as it is",
+    "plain": "content and style stay as they are",
+}
+
+
+def _by_default(settings: Settings) -> bool:
+    usual = Settings()
+    return all(getattr(settings, name) == getattr(usual, name) for name in ("network", "strength", "init"))
 
 
 def towards(content: Tensor, style: Style, strength: float) -> Tensor:
