@@ -136,9 +136,9 @@ class Row:
     @property
     def name(self) -> str:
         """The method, and the strength if it has one."""
-        return self.method.name + (
-            "" if self.strength is None else f", {_number(self.strength, 2).rstrip('0')}"
-        )
+        if self.strength is None:
+            return self.method.name
+        return f"{self.method.name}, {self.strength:g}".replace(" 0.", " .")
 
 
 def mean(values: Sequence[float]) -> Estimate:

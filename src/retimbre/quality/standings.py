@@ -150,15 +150,17 @@ def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
         for trial in sorted((t for t in trials if t.task.pair == pair), key=_off):
             nearest.setdefault(trial.task.method.name, trial)
         names = dict.fromkeys(trial.task.method.name for trial in trials if trial.task.pair == pair)
+        played = {
+            "Content": pair.content_instrument,
+            "Style": pair.style_instrument,
+            "Target": f"{pair.style_instrument}, the content's song",
+        }
         shown = []
         for name in names:
-            task = nearest[name].task
+            task, role = nearest[name].task, _ROLES.get(name, name)
             strength = "" if task.strength is None else f", strength {task.strength:g}"
-            what = {"Content": pair.content_instrument, "Style": pair.style_instrument}.get(
-                _ROLES.get(name, "")
-            )
-            about = what or task.method.about + strength
-            shown.append((_ROLES.get(name, name), about, "", read(nearest[name].file)))
+            what = played.get(role, task.method.about + strength)
+            shown.append((role, what, "", read(nearest[name].file)))
         decks.append(
             {"title": pair.name[0].upper() + pair.name[1:], "kind": pair.kind, "clips": cards(shown)}
         )
