@@ -47,7 +47,7 @@ def test_it_sounds_where_the_style_does_and_nowhere_else(tone: Callable[..., Sam
 
 def test_the_content_s_length_rate_and_loudness() -> None:
     content = Audio(np.tile(_scale(262).samples, (2, 1)), RATE)
-    style = Audio(np.random.default_rng(0).standard_normal(20_000, np.float32) / 2, 22_050)
+    style = Audio(np.float32(0.5) * np.random.default_rng(0).standard_normal(20_000, np.float32), 22_050)
     made = musaicing(content, style)
     assert (made.n_channels, made.n_samples, made.sample_rate) == (1, content.n_samples, RATE)
     # The channels are alike, and their powers add up in loudness.

@@ -39,7 +39,7 @@ def trials(folder: Path) -> list[Trial]:
         strength = strength if task.strength is None else task.strength
         make_folder(folder / "cache" / task.pair.slug)
         file = folder / "cache" / task.pair.slug / f"{task.name}.flac"
-        write(file, Audio(rng.standard_normal(16_000, np.float32) / 10, 8000))
+        write(file, Audio(np.float32(0.1) * rng.standard_normal(16_000, np.float32), 8000))
         measures = {
             "against": {"lsd": 10 - 5 * strength, "timbre": 100 - 120 * strength},
             "kept": {"onset_f1": 1 - strength / 2},

@@ -60,7 +60,7 @@ def test_a_strength_is_the_settings_but_for_those_that_know_none() -> None:
 
 
 def test_half_a_transfer_is_no_trial_and_a_diverged_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = Audio(np.random.default_rng(0).standard_normal(8000, np.float32) / 10, 8000)
+    clip = Audio(np.float32(0.1) * np.random.default_rng(0).standard_normal(8000, np.float32), 8000)
     result = retimbre.transfer(clip, clip, Settings(strength=0))
     clips = Clips(clip, clip, clip)
 

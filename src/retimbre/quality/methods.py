@@ -104,7 +104,7 @@ METHODS = (
             # Of .01 to 10 in steps of three the one with the lowest sum of LSD, timbre (ratios) and pitch on
             # the melodic pairs of TUNE, found with its closed form (network kernel, one layer).
             content_weight=1.0,
-            n_iter=32,  # about 40 evaluations, of .8 s each on one core
+            n_iter=38,  # about 40 evaluations, of .7 s each on one core for 7 s of sound
             tolerance=0,
             n_iter_phase=32,
             n_iter_waveform=0,  # the original ends with Griffin-Lim
