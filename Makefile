@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: demo test check bench pictures build clean
+.PHONY: demo test check bench quality pictures build clean
 
 $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "retimbre needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -36,8 +36,11 @@ bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/run.py
 
+quality: $(VENV)/ready-test $(VENV)/transcriber
+	$(BIN)/retimbre benchmark -o quality
+
 build: $(VENV)/ready-test
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) build dist demo
+	rm -rf $(VENV) build dist demo quality

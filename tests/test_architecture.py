@@ -38,9 +38,10 @@ INSIDE = {
     ],
     "quality": [
         *("transcribe", "heldout", "onsets", "heard", "measure", "pairs"),
-        *("pictures", "report", "comparison"),
+        *("baselines", "methods", "trials", "figures"),
+        *("pictures", "report", "comparison", "standings"),
     ],
-    "apps": ["compare", "demo", "weights_cli", "cli"],
+    "apps": ["compare", "demo", "benchmark", "weights_cli", "cli"],
 }
 
 

@@ -1,10 +1,12 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from retimbre.music.orchestra import KITS, RANGES
-from retimbre.quality.measure import kept
+from retimbre.quality import transcribe
+from retimbre.quality.measure import kept, roll_distance
 from retimbre.quality.pairs import PAIRS, RATE, REPORT, SECONDS, TUNE, Pair
 from retimbre.sound.audio import Audio
 
@@ -127,3 +129,29 @@ def test_notes_sound_where_they_are_written() -> None:
             tone = np.exp(-2j * np.pi * 440 * 2 ** ((note.pitch - 69) / 12) * np.arange(n) / RATE)
             heard = [abs(clip.samples[0, i : i + n] @ (tone * np.hanning(n))) for i in (at - n, at + n // 4)]
             assert heard[1] > 3 * heard[0], (note, heard)
+
+
+def test_the_notes_written_are_those_that_are_played() -> None:
+    """On the transcriber's frames; and what it hears of the target is nearer to them than the style."""
+    pair = next(p for p in REPORT if p.kind == "melodic" and len(p.content_song.voices) > 1)
+    roll = pair.written()
+    hop, rate = transcribe.HOP, transcribe.RATE
+    assert roll.shape == (88, 1 + round(SECONDS * rate) // hop)
+    quarter = 60 / pair.content_song.tempo
+    for note in pair.content_song.notes:
+        start, end = note.start * quarter, (note.start + note.duration) * quarter
+        inside = [t for t in range(roll.shape[1]) if start <= t * hop / rate < end]
+        assert roll[note.pitch - 21, inside].all()
+    sounding = max(
+        sum(n.start <= at < n.start + n.duration for n in pair.content_song.notes) for at in (0, 1, 2)
+    )
+    assert roll.sum(axis=0).max() >= sounding
+    assert replace(pair, seconds=2.0).written().shape[1] == 1 + 2 * rate // hop
+    if transcribe.missing() is None:
+        far = [roll_distance(transcribe.piano_roll(c), roll) for c in (pair.target(), pair.style())]
+        assert far[0] < 0.5 < far[1]
+
+
+def test_drums_have_no_notes_to_keep() -> None:
+    assert all(pair.pitched == (pair.kind == "melodic") for pair in PAIRS if pair.kind != "mixed")
+    assert [pair.style_instrument for pair in PAIRS if pair.kind == "mixed" and pair.pitched] == ["strings"]

@@ -262,7 +262,7 @@ def compare(
     """
     from retimbre.apps.compare import compare as run
 
-    names = [name.strip() for name in networks.split(",") if name.strip()]
+    names = _listed(networks)
     _compared(
         quiet,
         lambda tell: run(content, style, directory, networks=names, settings=settings, on_progress=tell),
@@ -305,6 +305,63 @@ def measure(
             typer.echo(f"{group:10} {name:9} {value:9.3f}")
 
 
+@app.command()
+def benchmark(
+    directory: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="folder for the page and what is remembered; made if missing"),
+    ],
+    names: Annotated[
+        str | None,
+        typer.Option("--methods", help="which ones, with commas; a name that is not there lists them"),
+    ] = None,
+    pairs: Annotated[str, typer.Option("--pairs", help="report, or tune")] = "report",
+    kinds: Annotated[
+        str, typer.Option("--kinds", help="kinds of pairs, with commas")
+    ] = "melodic,percussive,mixed",
+    strengths: Annotated[
+        str, typer.Option("--strengths", help="strengths of the curves, with commas")
+    ] = ".1,.3,.5,.7,.9,1",
+    seconds: Annotated[float, typer.Option("--seconds", help="length of the clips, 1 to 7")] = 7.0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", help="processes of one thread; as many as cores by default")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
+) -> None:
+    """Try methods on rendered pairs with a known answer, and make a page of figures, curves and players.
+
+    What is done is remembered in the folder: after Ctrl-C the same command goes on. Needs the extras 'demo',
+    'measure' and 'report', and 'pip install --no-deps basic-pitch'. Prints the tables and the page's path.
+    """
+    from retimbre.apps.benchmark import benchmark as run
+
+    levels = [_number(text, "strengths") for text in _listed(strengths)]
+    with _interrupts() as stop_if_asked, _counted(quiet) as show:
+
+        def on_progress(n_done: int, n_all: int) -> None:
+            show(n_done, n_all)
+            stop_if_asked()
+
+        try:
+            outcome = run(
+                directory,
+                names=None if names is None else _listed(names),
+                pairs=pairs,
+                kinds=_listed(kinds),
+                strengths=levels,
+                seconds=seconds,
+                jobs=jobs,
+                on_progress=on_progress,
+            )
+        except KeyboardInterrupt:
+            _say("interrupted: nothing is done yet, so there is no page")
+            raise typer.Exit(_INTERRUPTED) from None
+    typer.echo(f"{outcome.table}\n\n{outcome.page}")
+    if outcome.interrupted:
+        _say("interrupted: the page has what is done; the same command goes on from here")
+        raise typer.Exit(_INTERRUPTED)
+
+
 @app.command("networks")
 def networks_() -> None:
     """List the networks: what they hear, their layers, and what they need."""
@@ -333,6 +390,18 @@ def _compared(quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
             _say("interrupted: nothing is done yet, so there is no page")
             raise typer.Exit(_INTERRUPTED) from None
     typer.echo(page)
+
+
+def _listed(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{name} has {text!r}: expected numbers with commas") from None
 
 
 def _weighted(first: list[str], more: list[str]) -> list[tuple[Path, float]]:
@@ -375,7 +444,7 @@ def _say(message: str) -> None:
 
 
 @contextmanager
-def _interrupts() -> "Iterator[OnStep]":
+def _interrupts() -> "Iterator[Callable[..., None]]":
     """Make the first SIGINT or SIGTERM a stop after the evaluation at hand, the second one at once."""
     asked = False
 
@@ -386,7 +455,7 @@ def _interrupts() -> "Iterator[OnStep]":
         asked = True
         os.write(2, b"\nretimbre: finishing with the best result so far; again to stop at once\n")
 
-    def stop_if_asked(step: "Step") -> None:
+    def stop_if_asked(step: "Step | None" = None) -> None:
         if asked:
             raise KeyboardInterrupt
 
@@ -434,6 +503,21 @@ def _progress(quiet: bool) -> "Iterator[Callable[..., None]]":
             )
 
         yield show
+
+
+@contextmanager
+def _counted(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many are done on stderr; nothing where that is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda n_done, n_all: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("trials", total=None)
+        yield lambda n_done, n_all: bar.update(task, completed=n_done, total=n_all)
 
 
 @contextmanager

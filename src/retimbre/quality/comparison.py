@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from retimbre._result import Result
-from retimbre.quality import measure, pictures
-from retimbre.quality.report import curve, data_uri, marks, mp3, rendered, require, settings_rows
+from retimbre.quality import measure
+from retimbre.quality.report import cards, curve, rendered, require, settings_rows
 from retimbre.sound.audio import Audio
 
 UNTRAINED = "untrained: random weights"
@@ -158,20 +158,7 @@ def _clips(comparison: Comparison) -> list[dict[str, Any]]:
         if trial.weights == UNTRAINED:
             what += f", {UNTRAINED}"
         shown.append((trial.network, what, trial.file, trial.result.audio))
-    grids = [pictures.levels(audio) for *_, audio in shown]
-    loudest = max(float(grid.max()) for grid in grids)  # one scale of colours for all
-    return [
-        {
-            "name": name,
-            "what": what,
-            "file": file,
-            "seconds": audio.seconds,
-            "sound": data_uri("audio/mpeg", mp3(audio)),
-            "picture": data_uri("image/png", pictures.spectrogram_png(grid, loudest=loudest)),
-            "times": marks(audio.seconds),
-        }
-        for (name, what, file, audio), grid in zip(shown, grids, strict=True)
-    ]
+    return cards(shown)
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

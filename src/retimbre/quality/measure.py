@@ -194,6 +194,11 @@ def pitch_distance(output: Clip, target: Clip) -> float:
         DependencyError: the transcriber is not installed.
     """
     ours, theirs = (clip.roll for clip in _together(output, target))
+    return roll_distance(ours, theirs)
+
+
+def roll_distance(ours: transcribe.Roll, theirs: transcribe.Roll) -> float:
+    """The same for two rolls (88, T), over the frames that both have."""
     n_frames = min(ours.shape[1], theirs.shape[1])
     ours, theirs = ours[:, :n_frames], theirs[:, :n_frames]
     both, either = (ours & theirs).sum(axis=0), (ours | theirs).sum(axis=0)

@@ -11,10 +11,13 @@ neither songs nor instruments.
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from retimbre.music.grooves import GROOVES
-from retimbre.music.orchestra import render
+from retimbre.music.orchestra import KITS, render
 from retimbre.music.score import GREENSLEEVES, MINUET, Piece
 from retimbre.music.songs import SONGS
+from retimbre.quality import transcribe
 from retimbre.sound.audio import Audio
 
 SECONDS = 7.0
@@ -63,6 +66,27 @@ class Pair:
         songs = (self.content_song.name, self.content_instrument, self.style_song.name, self.style_instrument)
         kept = "".join(c for c in " ".join(songs).lower() if c.isalnum() or c in " -")
         return kept.replace(" ", "-")
+
+    @property
+    def pitched(self) -> bool:
+        """Whether content and target have notes: neither is played on a drum kit."""
+        return self.content_instrument not in KITS and self.style_instrument not in KITS
+
+    def written(self) -> transcribe.Roll:
+        """Give the notes that content and target are played from: which semitones are written when.
+
+        Nobody has to hear them. A note lasts as long as it is written, and most instruments ring on.
+
+        Returns:
+            Booleans (88, T) on the frames of :func:`retimbre.quality.transcribe.piano_roll`.
+        """
+        n_frames = 1 + round(self.seconds * transcribe.RATE) // transcribe.HOP
+        roll = np.zeros((transcribe.N_PITCHES, n_frames), dtype=bool)
+        frames = transcribe.RATE / transcribe.HOP * 60 / self.content_song.tempo  # in a quarter note
+        for note in self.content_song.notes:
+            first, end = (int(np.ceil(at * frames)) for at in (note.start, note.start + note.duration))
+            roll[note.pitch - transcribe.LOWEST, first:end] = True
+        return roll
 
     def content(self) -> Audio:
         """Play the content, (1, N) at ``RATE``."""

@@ -187,6 +187,24 @@ def _clips(entry: Entry) -> Iterator[_Clip]:
         )
 
 
+def cards(shown: Sequence[tuple[str, str, str, Audio]]) -> list[dict[str, Any]]:
+    """Lay out clips to switch between, for the deck of a template: name, what it is, file, sound of each."""
+    grids = [pictures.levels(audio) for *_, audio in shown]
+    loudest = max(float(grid.max()) for grid in grids)  # one scale of colours for all
+    return [
+        {
+            "name": name,
+            "what": what,
+            "file": file,
+            "seconds": audio.seconds,
+            "sound": data_uri("audio/mpeg", mp3(audio)),
+            "picture": data_uri("image/png", pictures.spectrogram_png(grid, loudest=loudest)),
+            "times": marks(audio.seconds),
+        }
+        for (name, what, file, audio), grid in zip(shown, grids, strict=True)
+    ]
+
+
 def mp3(audio: Audio) -> bytes:
     """Encode a clip for listening, at a rate that MP3 has; more than two channels become one."""
     import soundfile
