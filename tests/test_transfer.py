@@ -461,3 +461,76 @@ def test_what_is_written_is_what_was_optimised(network: str) -> None:
     assert result.written < 1.25 * result.best.loss
     without = transfer(_pulses(), _hiss(), Settings(network=network, filters=128, n_iter_waveform=0))
     assert result.written < without.written
+
+
+def _melody(pitches: list[int], falls: float, rate: int = RATE) -> Audio:
+    """Half a second for each pitch, whose partials fall like ``k ** -falls``."""
+    t = np.arange(rate // 2) / rate
+    notes = []
+    for pitch in pitches:
+        hertz = 440 * 2 ** ((pitch - 69) / 12)
+        ks = [k for k in range(1, 16) if k * hertz < 0.45 * rate]
+        note = sum(k**-falls * np.sin(2 * np.pi * k * hertz * t) for k in ks)
+        notes.append(0.2 * note * np.minimum(1, t / 0.01) * np.minimum(1, (0.5 - t) / 0.03))
+    return Audio(np.concatenate(notes), rate)
+
+
+FLUTE, SAWS = _melody([69, 72, 76, 72, 69], 3), _melody([58, 61, 66, 63, 58], 1)
+
+
+def _strongest(audio: Audio, second: float) -> float:
+    """Frequency in Hz of the strongest partial, and of its likely fundamental the lowest within 20 dB."""
+    n = audio.sample_rate // 4
+    start = round(second * audio.sample_rate)
+    x = audio.samples.mean(axis=0)[start : start + n] * np.hanning(n)
+    power = np.abs(np.fft.rfft(x, 8 * n))
+    lowest = int(np.flatnonzero(power > 0.1 * power.max())[0])
+    return float((lowest + int(power[lowest : lowest + 60].argmax())) * audio.sample_rate / (8 * n))
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(resolutions="three"), Settings(strength=0.9)])
+def test_where_both_have_pitches_the_melody_stays_and_the_partials_come(settings: Settings) -> None:
+    result = transfer(FLUTE, SAWS, settings)
+    assert "played at the content's pitches" in result.choices[0]
+    for n, pitch in enumerate((69, 72, 76, 72, 69)):
+        cents = 1200 * math.log2(_strongest(result.audio, 0.125 + 0.5 * n) / (440 * 2 ** ((pitch - 69) / 12)))
+        assert abs(cents) < 20
+    treble = 10 * math.log10(_band_share(result.audio, 3000, 9000) / _band_share(FLUTE, 3000, 9000))
+    assert treble > 20  # dB: a flute of these partials has hardly any
+
+
+def test_without_alignment_the_styles_notes_come_along() -> None:
+    own = 440 * 2 ** ((58 - 69) / 12)  # the style's first note, which the content does not have
+    aligned, plain = (transfer(FLUTE, SAWS, Settings(align=a, strength=0.9)).audio for a in ("auto", "off"))
+    shares = [_band_share(audio, own - 12, own + 12) for audio in (aligned, plain)]
+    assert shares[1] > 30 * shares[0]
+
+
+def test_level_does_not_matter_to_an_aligned_style_either() -> None:
+    a = transfer(FLUTE, SAWS, QUICK).audio.samples
+    quiet = Audio(FLUTE.samples * np.float32(0.05), RATE), Audio(SAWS.samples * np.float32(0.3), RATE)
+    b = transfer(*quiet, QUICK).audio.samples
+    assert np.corrcoef(a[0], b[0])[0, 1] > 0.99
+    assert a.std() / b.std() == pytest.approx(20, rel=0.05)
+
+
+def test_an_aligned_style_in_stereo_at_another_rate_and_in_blocks() -> None:
+    left = _melody([69, 72, 76, 72, 69, 74, 77, 76, 72, 69, 65, 69] * 2, 3, 16_000).samples
+    content = Audio(np.vstack([left, 0 * left]), 16_000)
+    whole = transfer(content, SAWS, QUICK)
+    assert {step.n_blocks for step in whole.steps} == {2}
+    assert whole.audio.samples.shape == content.samples.shape
+    assert not bool(whole.audio.samples[1].any())
+    assert "2 blocks" not in whole.choices[0]  # the same in both, and so not worth saying
+    together = transfer(content, SAWS, replace(QUICK, jobs=2))
+    assert np.corrcoef(whole.audio.samples[0], together.audio.samples[0])[0, 1] > 0.999
+
+
+def test_several_styles_are_played_each_on_its_instrument() -> None:
+    hollow = _melody([60, 64, 67, 64], 2)
+    mixed = transfer(FLUTE, [(SAWS, 0.5), (hollow, 0.5)], QUICK)
+    shares = [
+        _band_share(audio, 3000, 9000)
+        for audio in (transfer(FLUTE, hollow, QUICK).audio, mixed.audio, transfer(FLUTE, SAWS, QUICK).audio)
+    ]
+    assert shares == sorted(shares)

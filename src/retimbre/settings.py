@@ -56,10 +56,10 @@ class Settings:
     align: Literal["auto", "on", "off"] = _option(
         "auto", "play the style at the content's pitches; auto does where both clips have some"
     )
-    match: Literal["auto", "none", "equalised", "quantile"] = _option(
-        "auto",
-        "where the style is not aligned, move the content towards the style's mean spectrum or levels; "
-        "auto takes its levels where one of the clips has pitches",
+    match: Literal["none", "equalised", "quantile"] = _option(
+        "none",
+        "where the style is not aligned, move the content towards the style's mean spectrum, or towards its "
+        "levels and so its dynamics",
     )
     content_layers: str | None = _option(
         None,

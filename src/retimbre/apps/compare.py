@@ -161,9 +161,8 @@ def compare_pairs(
 
 
 def _alike(settings: Settings) -> Settings:
-    """Leave nothing to be chosen that not every network can have, so that networks alone are compared."""
-    idle = {"align": "off", "match": "none"}
-    return replace(settings, **{name: to for name, to in idle.items() if getattr(settings, name) == "auto"})  # type: ignore[arg-type]
+    """Leave the style as it is unless told otherwise, as not every network can have it aligned."""
+    return replace(settings, align="off") if settings.align == "auto" else settings
 
 
 def _check(networks: Sequence[str], settings: Settings) -> None:

@@ -104,11 +104,11 @@ def kind_of(settings: Settings) -> Kind:
         names = ", ".join(name for name, other in kinds().items() if other.patches)
         raise InputError(f"patches is True: expected a network that hears patches, {names}")
     if found.sample_rate is not None:
-        for name, idle in (("align", "off"), ("match", "none")):
-            if (value := getattr(settings, name)) not in ("auto", idle):
+        for name, allowed in (("align", ("auto", "off")), ("match", ("none",))):
+            if (value := getattr(settings, name)) not in allowed:
                 raise InputError(
-                    f"{name} is {value}: expected auto or {idle}, as the network {settings.network} hears "
-                    "samples and no spectrogram"
+                    f"{name} is {value}: expected {' or '.join(allowed)}, as the network {settings.network} "
+                    "hears samples and no spectrogram"
                 )
     return found
 

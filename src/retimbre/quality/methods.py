@@ -6,11 +6,18 @@ A row that is :func:`retimbre.transfer` with settings of its own is one line in 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import torch
+
+from retimbre._clips import analyse, spectrogram
 from retimbre._transfer import transfer
 from retimbre.errors import DivergedError, InputError
+from retimbre.objective.losses import Style
+from retimbre.objective.match import MATCHES
 from retimbre.quality.baselines import musaicing
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
+from retimbre.sound.phase import griffin_lim
+from retimbre.sound.spectral import Window, expand, image
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,16 @@ def _target(clips: Clips, settings: Settings) -> Audio:
 
 def _musaicing(clips: Clips, settings: Settings) -> Audio:
     return musaicing(clips.content, clips.style, settings)
+
+
+def _matched(clips: Clips, settings: Settings) -> Audio:
+    rate = clips.content.sample_rate
+    window = Window.at_rate(settings, rate, torch.device("cpu"))
+    bins = analyse(clips.content, rate, window)
+    style = Style([(spectrogram(analyse(clips.style, rate, window)), 1.0)])
+    matched = expand(MATCHES["quantile"](spectrogram(bins), style, rate / window.n_fft))
+    samples, _ = griffin_lim(matched, image(bins), window, clips.content.n_samples)
+    return Audio(samples.numpy(), rate)
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,7 @@ METHODS = (
             # Of .01 to 10 in steps of three the one with the lowest sum of LSD, timbre (ratios) and pitch on
             # the melodic pairs of TUNE, found with its closed form (network kernel, one layer).
             content_weight=1.0,
+            align="off",
             n_iter=38,  # about 40 evaluations, of .7 s each on one core for 7 s of sound
             tolerance=0,
             n_iter_phase=32,
@@ -112,7 +130,18 @@ METHODS = (
         swept=False,
         default=False,
     ),
-    Method("kernel", "retimbre as it comes", settings=Settings()),
+    Method("quantile", "the quantile match alone", _matched, swept=False),
+    Method(
+        "kernel",
+        "the network in closed form, the style as it is",
+        settings=Settings(align="off"),
+    ),
+    Method(
+        "harmonic",
+        "the harmonic network, the content moved towards the style's levels",
+        settings=Settings(network="harmonic", align="off", match="quantile"),
+    ),
+    Method("retimbre", "as it comes: the settings' defaults"),
 )
 """All rows, in the order of the table."""
 
