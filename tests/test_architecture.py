@@ -26,6 +26,7 @@ INSIDE = {
         "losses",
         "match",
         "partials",
+        "intonation",
         "instrument",
         "align",
         "aim",

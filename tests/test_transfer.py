@@ -534,3 +534,21 @@ def test_several_styles_are_played_each_on_its_instrument() -> None:
         for audio in (transfer(FLUTE, hollow, QUICK).audio, mixed.audio, transfer(FLUTE, SAWS, QUICK).audio)
     ]
     assert shares == sorted(shares)
+
+
+def test_a_vibrato_is_the_contents_own() -> None:
+    time = np.arange(3 * RATE) / RATE
+    cents = 40 * np.sin(2 * np.pi * 3 * time)
+    phase = 2 * np.pi * np.cumsum(440 * 2 ** (cents / 1200)) / RATE
+    content = Audio((0.3 * np.sin(phase) + 0.03 * np.sin(2 * phase)).astype(np.float32), RATE)
+    made = transfer(content, SAWS, Settings(strength=0.9)).audio.samples[0]
+    steps = []
+    for at in range(RATE // 2, 5 * RATE // 2, RATE // 24):  # eight times a period
+        n = 2048
+        power = np.abs(np.fft.rfft(made[at - n // 2 : at + n // 2] * np.hanning(n), 16 * n))
+        band = slice(round(400 * 16 * n / RATE), round(480 * 16 * n / RATE))
+        hertz = (band.start + int(power[band].argmax())) * RATE / (16 * n)
+        steps.append((1200 * math.log2(hertz / 440), cents[at]))
+    found, wanted = np.array(steps).T
+    assert np.corrcoef(found, wanted)[0, 1] > 0.98
+    assert np.abs(found).max() > 25

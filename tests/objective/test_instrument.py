@@ -73,7 +73,7 @@ def test_clicks_come_with_the_onsets_of_the_notes_that_are_played() -> None:
     style = _played([60, 64, 60, 67], style_noise)
     content = _played([62, 62, 65], torch.full((n_bands, 30), 1e-4))
     content.activations[:, :5] = 0  # the first note comes later
-    played = Instrument.of(style, GRID).play(content, GRID)
+    played = Instrument.of(style, GRID).play(content, torch.zeros_like(content.activations), GRID)
     high = played[-100:].sum(dim=0)  # no partial of these notes is there
     assert float(high[5:7].max()) > 20 * float(high[:5].max())
     assert int(high[18:26].argmax()) in (1, 2, 3, 4)
@@ -84,7 +84,7 @@ def test_loudness_is_the_contents_and_pitches_too() -> None:
     style = _played([50, 53], noise)
     content = _played([60, 64], noise)
     content.activations[:, 10:] *= 3
-    played = Instrument.of(style, GRID).play(content, GRID)
+    played = Instrument.of(style, GRID).play(content, torch.zeros_like(content.activations), GRID)
     assert float(played[:, 15].sum() / played[:, 5].sum()) > 2.9
     fundamental = int(played[:, 5].argmax()) * 22_050 / 2048
     series = fundamental / float(GRID.hertz[60 - LOWEST, 0])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from retimbre.objective.instrument import Instrument
+from retimbre.objective.intonation import deviations
 from retimbre.objective.losses import Style
 from retimbre.objective.partials import Grid, Notes, transcribe, tuning
 from retimbre.sound.spectral import compress, expand
@@ -18,9 +19,10 @@ from retimbre.sound.spectral import compress, expand
 
 @dataclass(frozen=True)
 class Heard:
-    """The notes of a clip, and where they were looked for."""
+    """The notes of a clip, how far they are from their pitches, and where they were looked for."""
 
     notes: Notes
+    deviations: Tensor
     grid: Grid
 
 
@@ -47,7 +49,8 @@ class Alignment:
         magnitude = expand(frames)
         tuned = tuning(magnitude, self._n_fft, self._sample_rate)
         grid = Grid.of(self._n_fft, self._sample_rate, tuned, frames.device)
-        return Heard(transcribe(magnitude, grid), grid)
+        notes = transcribe(magnitude, grid)
+        return Heard(notes, deviations(magnitude, notes.activations, grid), grid)
 
     def play(self, content: Tensor, heard: Heard | None = None) -> Style:
         """Play the notes of a content, compressed (F, T), on the instruments.
@@ -63,7 +66,7 @@ class Alignment:
         power = expand(content).square().sum()
         clips = []
         for instrument, share in self._instruments:
-            played = instrument.play(heard.notes, heard.grid)
+            played = instrument.play(heard.notes, heard.deviations, heard.grid)
             scale = (power / played.square().sum().clamp(min=1e-30)).sqrt()
             clips.append((compress(played * scale), share))
         return Style(clips)

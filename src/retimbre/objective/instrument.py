@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from retimbre.objective.intonation import drawn
 from retimbre.objective.partials import N_PARTIALS, Grid, Notes, near
 
 _N_EDGES = 48  # of the filter, equally spaced in log frequency from 50 Hz
@@ -53,22 +54,21 @@ class Instrument:
         amplitudes = source_filter(notes.amplitudes, notes.activations.sum(dim=1), grid)
         return cls(amplitudes, explained(notes.noise, _causes(notes.activations)))
 
-    def play(self, notes: Notes, grid: Grid) -> Tensor:
+    def play(self, notes: Notes, deviations: Tensor, grid: Grid) -> Tensor:
         """Play the notes of another clip: magnitudes (F, T).
 
         Their loudness stays. Of their noise, half of what that clip's own instrument does not explain does.
 
         Args:
             notes: What to play.
+            deviations: How far from its pitch each note is, in semitones, (P, T).
             grid: Where they were looked for, and where their partials shall lie.
         """
-        spectra = grid.spectra(self.amplitudes)
-        spectra = spectra / spectra.sum(dim=1, keepdim=True).clamp(min=1e-9)
         causes = _causes(notes.activations)
         own = explained(notes.noise, causes) @ causes
         more = (notes.noise / own.clamp(min=1e-9)).clamp(*_FREE).sqrt()
         noise = self.noise @ causes * more
-        return spectra.T @ notes.activations + grid.bands.T @ noise
+        return drawn(self.amplitudes, notes.activations, deviations, grid) + grid.bands.T @ noise
 
 
 def source_filter(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:

@@ -61,11 +61,13 @@ class Grid:
         lobes: Lobe of every partial in the lowest F' bins, (P, K, F'); zero where it lies too high.
         hertz: Its frequency, (P, K).
         bands: Bands of noise, each of sum one, (B, F).
+        step: From bin to bin, in Hz.
     """
 
     lobes: Tensor
     hertz: Tensor
     bands: Tensor
+    step: float
 
     @classmethod
     def of(cls, n_fft: int, sample_rate: int, tuning: float, device: torch.device) -> "Grid":
@@ -96,15 +98,24 @@ def _grid(n_fft: int, sample_rate: int, tuning: float, device: torch.device) -> 
     bins = torch.arange(n_fft // 2 + 1) * step
     pitches = torch.arange(LOWEST, HIGHEST + 1) + tuning
     hertz = 440 * 2 ** ((pitches - 69) / 12)[:, None] * torch.arange(1, N_PARTIALS + 1)
-    width = ((_LOBE * step) ** 2 + (_SPREAD * hertz) ** 2).sqrt()
     top = min(_TOP, 0.96 * float(bins[-1]))
-    lobes = (-0.5 * ((bins[bins < top + 400] - hertz[..., None]) / width[..., None]).square()).exp()
+    lobes = (
+        -0.5 * ((bins[bins < top + 400] - hertz[..., None]) / width(hertz, step)[..., None]).square()
+    ).exp()
     lobes[hertz > top] = 0
     n_bands = round(24 * _slaney(sample_rate / 2) / _slaney(11_025))  # as dense at any rate
     bands = slaney_mel(n_bands, n_fft, sample_rate, 0, sample_rate / 2).T
     return Grid(
-        lobes.where(lobes > 1e-4, 0).to(device), hertz.to(device), functional.normalize(bands, p=1).to(device)
+        lobes.where(lobes > 1e-4, 0).to(device),
+        hertz.to(device),
+        functional.normalize(bands, p=1).to(device),
+        step,
     )
+
+
+def width(hertz: Tensor, step: float) -> Tensor:
+    """Width of the lobe of a partial at a frequency, as a Gaussian's, in Hz; ``step`` from bin to bin."""
+    return ((_LOBE * step) ** 2 + (_SPREAD * hertz).square()).sqrt()
 
 
 def _slaney(hertz: float) -> float:
