@@ -1,9 +1,9 @@
 """Where between the semitones notes sound: vibrato, glides, strings that are out of tune.
 
-Notes are found on semitones (:mod:`retimbre.objective.partials`): near enough to tell which one sounds, and not
-near enough to play it. At the eighth partial a vibrato of 40 cents is wider than a lobe. So each note is heard
-once more, frame by frame, at the peaks around its lowest partials, and is played where these are. (A vibrato of
-that size came out 16 cents off in the median, and 1 to 2 since.)
+Notes are found on semitones (:mod:`retimbre.objective.partials`): near enough to tell which one sounds, and
+not near enough to play it. At the eighth partial a vibrato of 40 cents is wider than a lobe. So each note is
+heard once more, frame by frame, at the peaks around its lowest partials, and is played where these are. (A
+vibrato of that size came out 16 cents off in the median, and 1 to 2 since.)
 """
 
 import torch
