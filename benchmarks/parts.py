@@ -1,0 +1,126 @@
+"""What each part of an aligned transfer contributes: one after the other is left out (docs/quality.md).
+
+    python benchmarks/parts.py [--pairs report] [--strength 0.5]
+
+Melodic pairs of the benchmark. LSD and timbre's distance to the target as ratios to the content copied, the
+pitch distance to the notes as they are written, and what leaving the part out adds to each: positive is
+worse. The ± is the standard error by the jackknife over the pairs, of a difference that of the paired differences.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retimbre import Settings, transfer
+from retimbre.objective import aim, align, instrument, partials
+from retimbre.objective.instrument import Instrument
+from retimbre.objective.intonation import drawn
+from retimbre.objective.partials import Grid, Notes
+from retimbre.quality import measure
+from retimbre.quality.figures import jackknifed
+from retimbre.quality.heard import Heard
+from retimbre.quality.pairs import REPORT, TUNE, Pair
+
+Columns = dict[str, list[float]]
+CPU = torch.device("cpu")
+
+
+def _own_noise(self: Instrument, notes: Notes, deviations: Tensor, grid: Grid) -> Tensor:
+    return drawn(self.amplitudes, notes.activations, deviations, grid) + grid.bands.T @ notes.noise
+
+
+def _neighbours(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:
+    return partials.smoothed(amplitudes, weights, (2.0, 0.02))
+
+
+def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
+    """Name, settings and patches of each row."""
+    held, free, _ = partials._N_ITER
+    (first, _), (second, _) = partials._NEIGHBOURS
+    yield "nothing", settings, []
+    yield "the alignment", replace(settings, align="off"), []
+    yield "the network: the played style as it is", replace(settings, strength=1.0), []
+    stays = patch.object(aim, "towards", lambda content, style, strength: content)
+    yield "the content's way towards the style", settings, [stays]
+    yield "the waveform's own descent", replace(settings, n_iter_waveform=0), []
+    alone = ((first, 0.0), (second, 0.0))
+    yield "leaning on all pitches", settings, [patch.object(partials, "_NEIGHBOURS", alone)]
+    every = patch.object(partials, "sounding", lambda activations: torch.ones_like(activations) > 0)
+    yield "dropping partials taken for notes", settings, [every]
+    yield "the second fit", settings, [patch.object(partials, "_N_ITER", (held, free, 0))]
+    yield "sharpening", settings, [patch.object(partials, "_SHARPNESS", 1.0)]
+    yield "source and filter", settings, [patch.object(instrument, "source_filter", _neighbours)]
+    yield "noise that follows the notes", settings, [patch.object(Instrument, "play", _own_noise)]
+    level = patch.object(align, "deviations", lambda magnitude, activations, grid: 0 * activations)
+    yield "pitches between the semitones", settings, [level]
+    yield "tuning", settings, [patch.object(align, "tuning", lambda magnitude, n_fft, sample_rate: 0.0)]
+
+
+def measured(pairs: list[tuple[Pair, Heard, Heard]], settings: Settings) -> Columns:
+    """LSD, timbre and pitch of every pair."""
+    columns: Columns = {"LSD": [], "timbre": [], "pitch": []}
+    for pair, style, target in pairs:
+        made = Heard.of(transfer(pair.content(), style.audio, settings).audio)
+        _append(columns, made, target, pair)
+    return columns
+
+
+def _append(columns: Columns, made: Heard, target: Heard, pair: Pair) -> None:
+    columns["LSD"].append(measure.log_spectral_distance(made, target))
+    columns["timbre"].append(measure.timbre_distance(made, target))
+    columns["pitch"].append(measure.roll_distance(made.roll, pair.written()))
+
+
+def _ratio(values: list[float], references: list[float]) -> float:
+    return float(np.mean(values) / np.mean(references))
+
+
+def _more(values: list[float], others: list[float], references: list[float]) -> float:
+    return _ratio(values, references) - _ratio(others, references)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", choices=["report", "tune"], default="report")
+    parser.add_argument("--strength", type=float, default=0.5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    chosen = [pair for pair in (REPORT if options.pairs == "report" else TUNE) if pair.kind == "melodic"]
+    pairs = [(pair, Heard(pair.style()), Heard(pair.target())) for pair in chosen]
+    copied: Columns = {"LSD": [], "timbre": [], "pitch": []}
+    for pair, _, target in pairs:
+        _append(copied, Heard(pair.content()), target, pair)
+    ones = [1.0] * len(pairs)
+    references = {"LSD": copied["LSD"], "timbre": copied["timbre"], "pitch": ones}
+    print(
+        "| left out | " + " | ".join(references) + " | " + " | ".join(f"{n}, more" for n in references) + " |"
+    )
+    print("|" + "---|" * 7)
+    whole: Columns = {}
+    for name, settings, patches in parts(Settings(strength=options.strength)):
+        with ExitStack() as stack:
+            for patched in patches:
+                stack.enter_context(patched)  # type: ignore[arg-type]
+            found = measured(pairs, settings)
+        whole = whole or found
+        cells = [jackknifed(_ratio, found[n], references[n]).text() for n in references]
+        more = [jackknifed(_more, found[n], whole[n], references[n]).text(3) for n in references]
+        print(
+            f"| {name} | "
+            + " | ".join(cells)
+            + " | "
+            + " | ".join(more if found is not whole else "---")
+            + " |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
