@@ -4,7 +4,8 @@
 
 Melodic pairs of the benchmark. LSD and timbre's distance to the target as ratios to the content copied, the
 pitch distance to the notes as they are written, and what leaving the part out adds to each: positive is
-worse. The ± is the standard error by the jackknife over the pairs, of a difference that of the paired differences.
+worse. The ± is the standard error by the jackknife over the pairs, of a difference that of the paired
+differences.
 """
 
 import argparse
