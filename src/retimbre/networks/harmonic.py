@@ -115,6 +115,6 @@ KIND = Kind(
     summary="a random 1-D convolution over the overtones of each pitch: a style without its notes",
     front_end="log1p of the amplitude spectrogram, any rate; 24 harmonics of 56 pitches from 80 Hz",
     layers=("harmonics", "conv1"),
-    needs="nothing; best with --init quantile",
+    needs="nothing; best with --align off --match quantile",
     build=_build,
 )
