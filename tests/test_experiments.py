@@ -22,11 +22,6 @@ def common(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("common")
 
 
-@pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(EXPERIMENTS)
-    return importlib.import_module("tables")
-
 
 @pytest.mark.parametrize(
     ("options", "hears_pitch"),
@@ -44,8 +39,8 @@ def test_only_where_frequencies_are_positions_style_is_the_same_at_every_pitch(
     low[100:120] = torch.rand(20, 32, generator=torch.Generator().manual_seed(0))
     network = common.Random(0, filters=4, **options)
     for layer, moved in zip(network(low).values(), network(low.roll(40, dims=0)).values(), strict=True):
-        grams = [x @ x.T for x in (layer, moved)]
-        assert torch.allclose(*grams, rtol=1e-4, atol=1e-4 * float(grams[0].max())) is not hears_pitch
+        here, there = (x @ x.T for x in (layer, moved))
+        assert torch.allclose(here, there, rtol=1e-4, atol=1e-4 * float(here.max())) is not hears_pitch
 
 
 def test_the_content_is_at_no_decibels_and_the_style_far_below(common: Any) -> None:
@@ -54,7 +49,7 @@ def test_the_content_is_at_no_decibels_and_the_style_far_below(common: Any) -> N
     content = Audio(0.1 * bursts, common.RATE)
     style = Audio(0.1 * np.cumsum(rng.standard_normal(2 * common.RATE)) / 100, common.RATE)
     for gain in (1, 0.1):
-        copied = common.judge(Audio(gain * content.samples, common.RATE), content, style)
+        copied = common.judge(Audio(np.float32(gain) * content.samples, common.RATE), content, style)
         assert copied.onsets == pytest.approx(1, abs=1e-4)
         assert [copied.timbre, copied.spectrum] == pytest.approx([0, 0], abs=1e-3)
     reached = common.judge(style, content, style)
@@ -62,28 +57,28 @@ def test_the_content_is_at_no_decibels_and_the_style_far_below(common: Any) -> N
     assert reached.onsets < 0.5
 
 
-def test_stars_are_those_of_a_paired_t_test(tables: Any) -> None:
+def test_stars_are_those_of_a_paired_t_test(common: Any) -> None:
     rng = np.random.default_rng(1)
     values = rng.standard_normal((2, 4, 3, 4)) * 0.3 + np.array([0, 0.2, 0.4, 0.8])  # variant, pair, seed
     values[1] -= np.array([0, 0.2, 0.4, 0.8])
     results = [
-        tables.Result("ab"[v], 0.5, str(pair), seed, tables.Measures(*values[v, pair, seed]))
+        common.Result("ab"[v], 0.5, str(pair), seed, common.Measures(*values[v, pair, seed]))
         for v, pair, seed in np.ndindex(2, 4, 3)
     ]
-    row = tables.table(results, [("a", "b"), ("a", "unknown")]).splitlines()[-1]
+    row = common.table(results, [("a", "b"), ("a", "unknown")]).splitlines()[-1]
     stars = [cell.strip().endswith("*") for cell in row.split("|")[3:-1]]
     expected = scipy.stats.ttest_rel(values[0].mean(axis=1), values[1].mean(axis=1))
     assert stars == list(expected.pvalue < 0.05)
     assert 0 < sum(stars) < 4
 
 
-def test_errors_over_pairs_and_over_seeds(tables: Any) -> None:
+def test_errors_over_pairs_and_over_seeds(common: Any) -> None:
     results = [
-        tables.Result("a", 0.5, str(pair), seed, tables.Measures(pair, seed, pair + seed, 7))
+        common.Result("a", 0.5, str(pair), seed, common.Measures(pair, seed, pair + seed, 7))
         for pair in range(4)
         for seed in range(3)
     ]
-    row = tables.table(results, []).splitlines()[-1]
+    row = common.table(results, []).splitlines()[-1]
     pairs, seeds = (scipy.stats.sem(range(n)) for n in (4, 3))
     assert [cell.strip() for cell in row.split("|")[3:-1]] == [
         f"1.50 ± {pairs:.2f} (0.00)",
