@@ -22,7 +22,6 @@ def common(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("common")
 
 
-
 @pytest.mark.parametrize(
     ("options", "hears_pitch"),
     [
@@ -45,9 +44,10 @@ def test_only_where_frequencies_are_positions_style_is_the_same_at_every_pitch(
 
 def test_the_content_is_at_no_decibels_and_the_style_far_below(common: Any) -> None:
     rng = np.random.default_rng(0)
-    bursts = (np.arange(2 * common.RATE) % 5000 < 1500) * rng.standard_normal(2 * common.RATE)
-    content = Audio(0.1 * bursts, common.RATE)
-    style = Audio(0.1 * np.cumsum(rng.standard_normal(2 * common.RATE)) / 100, common.RATE)
+    noise = rng.standard_normal((2, 2 * common.RATE)).astype(np.float32)
+    bursts = (np.arange(2 * common.RATE) % 5000 < 1500) * noise[0]
+    content = Audio(np.float32(0.1) * bursts, common.RATE)
+    style = Audio(np.float32(1e-3) * np.cumsum(noise[1]), common.RATE)
     for gain in (1, 0.1):
         copied = common.judge(Audio(np.float32(gain) * content.samples, common.RATE), content, style)
         assert copied.onsets == pytest.approx(1, abs=1e-4)
