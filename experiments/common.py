@@ -11,6 +11,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -146,14 +147,14 @@ def compare(
 ) -> list[Result]:
     """Transfer every pair with every variant, ``(make, seeds)``, at every strength."""
     results = []
-    options = {"n_iter": n_iter, "n_iter_waveform": n_iter, "tolerance": 0}
+    settings = Settings(n_iter=n_iter, n_iter_waveform=n_iter, tolerance=0)
     for title, content, style in clips(seconds):
         began = time.perf_counter()
         for variant, (make, n_seeds) in variants.items():
             for seed in range(n_seeds):
                 network = make(seed)
                 for strength in strengths:
-                    output = transfer(network, content, style, Settings(strength=strength, **options))
+                    output = transfer(network, content, style, replace(settings, strength=strength))
                     measures = judge(output, content, style)
                     results.append(Result(variant, strength, title, seed, measures))
         print(f"({title}: {time.perf_counter() - began:.0f} s)", flush=True)
