@@ -7,11 +7,12 @@ nearer than the content was, negative is nearer.
 """
 
 import argparse
+import json
 import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -182,10 +183,14 @@ def run(
     parser.add_argument("--n-iter", type=int, default=30)
     parser.add_argument("--only", default="", help="leave out variants whose name does not begin so")
     parser.add_argument("-o", "--output", type=Path, default=Path(f"docs/images/{name}.png"))
+    parser.add_argument("--results", type=Path, help="write every single transfer's measures, JSON lines")
     options = parser.parse_args()
     torch.set_num_threads(1)
     chosen = {name: v for name, v in variants(options.seeds).items() if name.startswith(options.only)}
     results = compare(chosen, options.seconds, options.strengths, options.n_iter)
+    if options.results:
+        rows = [asdict(r) | {"measures": r.measures._asdict()} for r in results]
+        options.results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     kept = [measure.kept(style, content) for _, content, style in clips(options.seconds)]
     onsets, chroma = (np.mean([of_pair[name] for of_pair in kept]) for name in ("onsets", "chroma"))
     print(f"{options.seeds} seeds, {len(PAIRS)} pairs of {options.seconds:g} s; mean ± standard error over")

@@ -1,4 +1,4 @@
-"""Which layers of VGGish and CNN14 should be content and style? The defaults are the best of these.
+"""Which layers of VGGish and CNN14 should be content and style?
 
     python experiments/layers.py [--networks vggish cnn14] [--seconds 4] [--random-weights]
 

@@ -1,6 +1,7 @@
 """The experiments: what their networks know, what their judge says, how they count, and that they run."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -91,10 +92,16 @@ def test_errors_over_pairs_and_over_seeds(common: Any) -> None:
 @pytest.mark.slow
 def test_an_experiment_runs(tmp_path: Path) -> None:
     options = ["--only", "1-D, 32", "--seeds", "2", "--seconds", "1", "--n-iter", "2"]
-    script = EXPERIMENTS / "dimensions.py"
-    command = [sys.executable, "-W", "error", str(script), *options, "-o", str(tmp_path / "x" / "y.png")]
+    files = ["-o", str(tmp_path / "x" / "y.png"), "--results", str(tmp_path / "single.jsonl")]
+    command = [sys.executable, "-W", "error", str(EXPERIMENTS / "dimensions.py"), *options, *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:3] for line in done.stdout.splitlines() if line.startswith("| 0")]
     assert rows == [[" 0.5 ", " 1-D, 32 filters "], [" 0.8 ", " 1-D, 32 filters "]]
+    single = [
+        json.loads(line) for line in (tmp_path / "single.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert len({(r["strength"], r["pair"], r["seed"]) for r in single}) == len(single) == 2 * 4 * 2
+    mean = np.mean([r["measures"]["timbre"] for r in single if r["strength"] == 0.5])
+    assert f" {mean:.2f} ± " in done.stdout
     assert (tmp_path / "x" / "y.png").read_bytes().startswith(b"\x89PNG")
