@@ -1,4 +1,4 @@
-"""Which layers of VGGish and CNN14 should be content and style? The defaults are the best of these.
+"""Which layers of VGGish and CNN14 should be content and style?
 
     python experiments/layers.py [--networks vggish cnn14] [--seconds 4] [--random-weights]
 
@@ -11,10 +11,9 @@ pairs.
 import argparse
 
 import numpy as np
+from common import clips
 
 from retimbre import Audio, Settings, transfer
-from retimbre.apps.demo import PAIRS
-from retimbre.music.orchestra import render
 from retimbre.quality import measure
 
 CONTENT = {"vggish": ("conv1", "conv2", "conv3_2"), "cnn14": ("conv1_2", "conv2_2", "conv3_2")}
@@ -25,16 +24,10 @@ STYLE = {
 STRENGTHS = (0.3, 0.6, 0.9)
 
 
-def clip(instrument: str, piece: object, seconds: float) -> Audio:
-    """Mono at 22 050 Hz."""
-    played = render(piece, instrument, seconds=seconds)  # type: ignore[arg-type]
-    return Audio(played.samples.mean(axis=0), played.sample_rate).resampled(22_050)
-
-
 def score(content: Audio, style: Audio, settings: Settings) -> float:
     """Balance of one transfer."""
     output = transfer(content, style, settings).audio
-    names = measure.WEIGHED  # the others would only cost time
+    names = measure.WEIGHED
     kept = measure.kept(output, content, names=names)
     return measure.balance(kept, measure.reached(output, style, content, names=names))
 
@@ -46,10 +39,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--random-weights", action="store_true")
     arguments = parser.parse_args()
-    pairs = [
-        tuple(clip(who, piece, arguments.seconds) for who, piece in (pair.content, pair.style))
-        for pair in PAIRS
-    ]
+    pairs = [pair for _, *pair in clips(arguments.seconds)]
     print("network  content layer  style layers                            balance  (of each pair)")
     for network in arguments.networks:
         for content_layer in CONTENT[network]:

@@ -12,22 +12,22 @@ from functools import partial
 from common import Make, Random, run
 
 FILTERS = {1: 128, 2: 32}
-POOLINGS = ("none", "average", "max")
+POOLINGS = {"none": "", "average": "avg", "max": "max"}
 
 
 def variants(n_seeds: int) -> Mapping[str, tuple[Make, int]]:
     """Every pooling in either dimension."""
     return {
-        f"{dimensions}-D, {pooling}": (
+        f"{dimensions}-D, {name}": (
             partial(Random, dimensions=dimensions, filters=filters, pooling=pooling),
             n_seeds,
         )
         for dimensions, filters in FILTERS.items()
-        for pooling in POOLINGS
+        for name, pooling in POOLINGS.items()
     }
 
 
-DIFFERENCES = [(f"{d}-D, {pooling}", f"{d}-D, none") for d in FILTERS for pooling in POOLINGS[1:]]
+DIFFERENCES = [(f"{d}-D, {name}", f"{d}-D, none") for d in FILTERS for name in POOLINGS if name != "none"]
 
 if __name__ == "__main__":
     run(__doc__ or "", "pooling", variants, DIFFERENCES)

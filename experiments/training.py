@@ -92,8 +92,8 @@ def _fitted(network: nn.Module) -> nn.Module:
         norm.momentum = None  # the mean over all clips
     network.requires_grad_(False).train()
     for _, *pair in clips(FITTED_ON):
-        for samples in pair:
-            network(resample(samples, RATE, tutorial().RATE))
+        for clip in pair:
+            network(resample(torch.from_numpy(clip.samples), RATE, tutorial().RATE))
     return network.eval()
 
 
