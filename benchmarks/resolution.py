@@ -53,7 +53,8 @@ def main() -> None:
     """Print a line per pair and setting."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--strength", type=float, default=0.5)
-    settings = Settings(strength=parser.parse_args().strength)
+    strength = parser.parse_args().strength
+    settings = Settings(strength=strength, align="off")
     print("pair                           windows   style open   content lost   weighted   onsets   seconds")
     for pair in PAIRS:
         content, style = (
@@ -69,7 +70,7 @@ def main() -> None:
             found = []
             for gain in 10 ** (np.arange(-20, 31) / 20):
                 left, lost = np.mean([judge.shares(made * float(gain)) for judge in judges], axis=0)
-                found.append((settings.strength * left + (1 - settings.strength) * lost, left, lost))
+                found.append((strength * left + (1 - strength) * lost, left, lost))
             total, left, lost = min(found)
             print(
                 f"{pair.slug:<31}{windows:>7}{left:13.3f}{lost:15.3f}{total:11.3f}"

@@ -111,6 +111,7 @@ def clips(seconds: float) -> list[tuple[str, Audio, Audio]]:
 
 def transfer(module: nn.Module, content: Audio, style: Audio, settings: Settings) -> Audio:
     """Optimise over the samples or the spectrogram, as the network hears, from the content."""
+    assert settings.strength is not None, "an experiment says how strong it is"
     network: Network = module.requires_grad_(False)  # type: ignore[assignment]
     x, y = (torch.from_numpy(clip.samples) for clip in (content, style))
     rate: int | None = getattr(module, "sample_rate", None)

@@ -90,9 +90,8 @@ def test_whole_numbers_are_asked_for(name: str, value: Any) -> None:
     assert "whole number" in complaint(name, value)
 
 
-def test_no_strength_is_not_a_strength_but_no_content_weight_is_the_default() -> None:
-    complaint("strength", None)
-    assert Settings(content_weight=None).content_weight is None
+def test_neither_a_strength_nor_a_content_weight_is_the_default() -> None:
+    assert Settings() == Settings(strength=None, content_weight=None)
 
 
 def test_real_numbers_may_be_written_as_whole_ones() -> None:

@@ -22,7 +22,7 @@ from retimbre.objective.aim import Aim, Aims, towards
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
-from retimbre.settings import Settings
+from retimbre.settings import BALANCED, Settings
 from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Samples, Sound, fit
 from retimbre.sound.loudness import loudness
@@ -183,6 +183,7 @@ class Work:
         frames = spectrogram(bins)
         assert self._aims is not None
         aim = self._aims.of(frames, self._mix)
+        settings = replace(settings, strength=aim.strength)
         others = []
         for window, mix in self._others:
             seen = spectrogram(analyse(clip, self._rate, window, floor=floor))
@@ -220,7 +221,7 @@ class Work:
 
         if aim.how == "aligned":
             style = Style([(seen(frames), share) for frames, share in aim.style.clips])
-            return towards(content, style, self._settings.strength), style
+            return towards(content, style, aim.strength), style
         return seen(aim.content), style
 
     def _by_samples(self, clip: Audio, steps: list[Step], tell: OnStep) -> tuple[Tensor, Outcome]:
@@ -318,7 +319,7 @@ def objective_of(
 
 def _balanced(objective: Objective, content: Tensor, style: Style, settings: Settings) -> Objective:
     if settings.content_weight is None:
-        objective.balance(settings.strength, content, style)
+        objective.balance(BALANCED if settings.strength is None else settings.strength, content, style)
     else:
         objective.content_weight = settings.content_weight
     return objective

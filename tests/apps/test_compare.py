@@ -86,6 +86,7 @@ def test_clips_a_page_and_the_best_strength(
     for trial in shown[0].trials:
         assert trial.weights == "none"
         assert tuple(trial.sweep) == STRENGTHS
+        assert trial.result.settings.strength is not None
         best = trial.sweep[trial.result.settings.strength]
         assert best.balance == max(score.balance for score in trial.sweep.values())
         assert trial.result.settings.n_iter == QUICK.n_iter

@@ -67,7 +67,7 @@ def test_few_pairs_have_no_error_and_none_have_no_figure() -> None:
 def test_ratios_are_over_the_pairs_that_both_have(trials: list[Trial]) -> None:
     assert {kind: len(ours) for kind, ours in by_kind(trials).items()} == {"melodic": 7, "percussive": 2}
     copied, half, full = table(by_kind(trials)["melodic"])
-    assert [row.name for row in (copied, half, full)] == ["content copied", "kernel, .5", "kernel, 1"]
+    assert [row.name for row in (copied, half, full)] == ["content copied", "retimbre, .5", "retimbre, 1"]
     assert (copied.n, half.n) == (3, 2)
     assert copied.figures["lsd"] == copied.figures["timbre"] == Estimate(1.0, 0.0, 3)
     assert half.figures["lsd"].value == pytest.approx(0.5)  # of 4 and 8, not of 12
@@ -88,6 +88,6 @@ def test_as_markdown(trials: list[Trial]) -> None:
     assert melodic[2].count("|") == melodic[3].count("|") == len(figures.FIGURES) + 2
     assert (
         melodic[5]
-        == "| kernel, .5 (2 pairs) | .50 ± .00 | .50 ± .00 | .40 ± .10 | .50 ± .00 | 1 | 1.50 ± .00 |"
+        == "| retimbre, .5 (2 pairs) | .50 ± .00 | .50 ± .00 | .40 ± .10 | .50 ± .00 | 1 | 1.50 ± .00 |"
     )
     assert percussive[4].startswith("| content copied | 1 | 1 | - | .50 ± .00 | 1 | - |")

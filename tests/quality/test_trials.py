@@ -26,11 +26,12 @@ def _louder(clips: Clips, settings: Settings) -> Audio:
     if len(MADE) == 2:
         MADE.append(-1)
         raise KeyboardInterrupt
+    assert settings.strength is not None
     MADE.append(settings.strength)
     return Audio(clips.content.samples * (1 + settings.strength), clips.content.sample_rate)
 
 
-LOUDER = Method("made louder", "the content, louder", _louder)
+LOUDER = Method("made louder", "the content, louder", _louder, Settings(strength=0.5))
 
 
 @pytest.fixture
@@ -50,12 +51,13 @@ def test_methods_are_found_by_name_with_the_references() -> None:
 
 
 def test_a_strength_is_the_settings_but_for_those_that_know_none() -> None:
-    kernel = METHODS[-1]
-    assert kernel.at(0.3) == Settings(strength=0.3)
-    assert kernel.at(None) == kernel.settings
-    made = tasks(TUNE[:2], methods(["musaicing", "kernel"]), [0.3, 1.0])
+    ours = METHODS[-1]
+    assert ours.at(0.3) == Settings(strength=0.3)
+    assert ours.at(None) == ours.settings
+    made = tasks(TUNE[:2], methods(["musaicing", "kernel", "retimbre"]), [0.3, 1.0])
     assert [task.name for task in made[: len(made) // 2]] == [
         *("content-copied", "style-copied", "target", "musaicing", "kernel-0.3", "kernel-1"),
+        *("retimbre", "retimbre-0.3", "retimbre-1"),
     ]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from retimbre.objective.align import Alignment
 from retimbre.objective.losses import Style
 from retimbre.objective.match import MATCHES
-from retimbre.settings import Settings
+from retimbre.settings import ALIGNED, BALANCED, Settings
 
 TONAL = 0.45
 """Tonality from which on a clip is taken for music with pitches. Of 22 pitched instruments of a General MIDI
@@ -35,12 +35,14 @@ class Aim:
         content: What the content term keeps, and where the descent starts: compressed, (F, T).
         style: What the style term matches.
         how: What was done.
+        strength: How much style.
         tonality: The content's, 0 to 1; ``None`` where nothing depended on it.
     """
 
     content: Tensor
     style: Style
     how: How
+    strength: float
     tonality: float | None
 
 
@@ -49,7 +51,7 @@ class Aims:
 
     Args:
         style: The style as it is, compressed spectrograms (F, T') and shares.
-        settings: ``align``, ``match`` and ``strength``.
+        settings: ``align``, ``match`` and ``strength``; how strong it is where they do not say.
         n_fft: Length of the window in samples.
         sample_rate: Rate in Hz.
 
@@ -69,13 +71,15 @@ class Aims:
             heard = self._alignment.hear(content)
             tonality = heard.notes.tonality
             if settings.align == "on" or tonality >= TONAL:
+                strength = ALIGNED if settings.strength is None else settings.strength
                 played = self._alignment.play(content, heard)
-                return Aim(towards(content, played, settings.strength), played, "aligned", tonality)
+                return Aim(towards(content, played, strength), played, "aligned", strength, tonality)
+        strength = BALANCED if settings.strength is None else settings.strength
         if settings.match == "none":
-            return Aim(content, style, "plain", tonality)
+            return Aim(content, style, "plain", strength, tonality)
         matched = MATCHES[settings.match](content, style, self._bin_width)
-        target = towards(content, Style([(matched, 1.0)]), settings.strength)
-        return Aim(target, style, settings.match, tonality)
+        target = towards(content, Style([(matched, 1.0)]), strength)
+        return Aim(target, style, settings.match, strength, tonality)
 
 
 def explained(aims: Sequence[Aim], style_tonality: float | None, settings: Settings) -> tuple[str, ...]:
@@ -99,10 +103,14 @@ def explained(aims: Sequence[Aim], style_tonality: float | None, settings: Setti
         n_blocks = sum(aim.how == how for aim in aims)
         where = "" if n_blocks == len(aims) else f"in {n_blocks} of {len(aims)} blocks, "
         said.append(f"{where}{_SAID[how]}: {why}")
+    strengths = " and ".join(dict.fromkeys(f"{aim.strength:g}" for aim in aims))
+    source = "which goes with that" if settings.strength is None else "as the settings say"
+    start = "what the content term keeps" if settings.init == "content" else settings.init
+    network = "the default" if settings.network == Settings().network else "as the settings say"
     return (
         *said,
-        f"network {settings.network}, strength {settings.strength:g}, start {settings.init}: "
-        + ("the defaults" if _by_default(settings) else "as the settings say"),
+        f"strength {strengths}, {source}",
+        f"network {settings.network}, {network}; start from {start}",
     )
 
 
@@ -112,11 +120,6 @@ _SAID: dict[How, str] = {
     "equalised": "the content moves towards the style's mean spectrum, and the style stays as it is",
     "plain": "content and style stay as they are",
 }
-
-
-def _by_default(settings: Settings) -> bool:
-    usual = Settings()
-    return all(getattr(settings, name) == getattr(usual, name) for name in ("network", "strength", "init"))
 
 
 def towards(content: Tensor, style: Style, strength: float) -> Tensor:

@@ -14,7 +14,7 @@ from retimbre.errors import DivergedError, InputError
 from retimbre.objective.losses import Style
 from retimbre.objective.match import MATCHES
 from retimbre.quality.baselines import musaicing
-from retimbre.settings import Settings
+from retimbre.settings import BALANCED, Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.phase import griffin_lim
 from retimbre.sound.spectral import Window, expand, image
@@ -93,6 +93,11 @@ class Method:
         """The name as a file name."""
         return self.name.replace(" ", "-")
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it runs without a strength: it knows none, or chooses its own."""
+        return not self.swept or self.settings.strength is None
+
     def at(self, strength: float | None) -> Settings:
         """Its settings at a strength; ``None`` where it has none."""
         return self.settings if strength is None else replace(self.settings, strength=strength)
@@ -134,14 +139,14 @@ METHODS = (
     Method(
         "kernel",
         "the network in closed form, the style as it is",
-        settings=Settings(align="off"),
+        settings=Settings(align="off", strength=BALANCED),
     ),
     Method(
         "harmonic",
         "the harmonic network, the content moved towards the style's levels",
-        settings=Settings(network="harmonic", align="off", match="quantile"),
+        settings=Settings(network="harmonic", align="off", match="quantile", strength=BALANCED),
     ),
-    Method("retimbre", "as it comes: the settings' defaults"),
+    Method("retimbre", "as it comes, all chosen from the clips; or at a strength"),
 )
 """All rows, in the order of the table."""
 

@@ -99,6 +99,8 @@ def _plot(kind: str, rows: Sequence[Row], style: str) -> dict[str, Any]:
     """
     series: dict[str, list[_Point]] = {}
     for row in rows:
+        if row.method.swept and row.strength is None:  # as it comes: one of its curve's strengths
+            continue
         pitch, onsets, far = (row.figures[name] for name in ("pitch", "onsets", style))
         kept = Estimate(1 - pitch.value, pitch.error, pitch.n) if kind == "melodic" else onsets
         reached = Estimate(1 - far.value, far.error, far.n)
@@ -143,12 +145,12 @@ def _span(estimate: Estimate) -> tuple[float, float]:
 
 
 def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
-    """Give the first pairs to hear: each method once, at the strength nearest to its own."""
+    """Give the first pairs to hear: each method once, at its own strength or the nearest to it."""
     decks = []
     for pair in list(dict.fromkeys(trial.task.pair for trial in trials))[:n]:
-        nearest: dict[str, Trial] = {}
+        ours: dict[str, Trial] = {}
         for trial in sorted((t for t in trials if t.task.pair == pair), key=_off):
-            nearest.setdefault(trial.task.method.name, trial)
+            ours.setdefault(trial.task.method.name, trial)
         names = dict.fromkeys(trial.task.method.name for trial in trials if trial.task.pair == pair)
         played = {
             "Content": pair.content_instrument,
@@ -157,10 +159,10 @@ def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
         }
         shown = []
         for name in names:
-            task, role = nearest[name].task, _ROLES.get(name, name)
+            task, role = ours[name].task, _ROLES.get(name, name)
             strength = "" if task.strength is None else f", strength {task.strength:g}"
             what = played.get(role, task.method.about + strength)
-            shown.append((role, what, "", read(nearest[name].file)))
+            shown.append((role, what, "", read(ours[name].file)))
         decks.append(
             {"title": pair.name[0].upper() + pair.name[1:], "kind": pair.kind, "clips": cards(shown)}
         )
@@ -168,5 +170,6 @@ def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
 
 
 def _off(trial: Trial) -> float:
-    strength = trial.task.strength
-    return 0.0 if strength is None else abs(strength - trial.task.method.settings.strength)
+    """How far from its method's own strength a trial is."""
+    own, strength = trial.task.method.settings.strength, trial.task.strength
+    return 0.0 if strength is None else 1.0 if own is None else abs(strength - own)

@@ -80,12 +80,12 @@ class Trial:
 
 
 def tasks(pairs: Iterable[Pair], methods: Sequence[Method], strengths: Sequence[float]) -> list[Task]:
-    """Every method on every pair; those that know strengths at every one."""
+    """Every method on every pair; those that know strengths at every one, and as chosen where they choose."""
     return [
         Task(pair, method, strength)
         for pair in pairs
         for method in methods
-        for strength in (strengths if method.swept else (None,))
+        for strength in (*((None,) if method.chooses else ()), *(strengths if method.swept else ()))
     ]
 
 
