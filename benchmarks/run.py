@@ -1,13 +1,14 @@
 """Whole transfers, from file to file: seconds for 10 s of sound and peak memory, by length of the clip.
 
-    python benchmarks/run.py [--lengths 10 60 600] [--networks kernel aligned shallow naive] [--rate 22050] [--jobs 1]
+    python benchmarks/run.py [--lengths 10 60 600] [--networks kernel aligned shallow naive]
+                             [--rate 22050] [--jobs 1]
 
 Each line is a process of its own, and so is its peak memory. Clips are the demonstration's minuet and
 Greensleeves, played over and over by piano and, 20 s of it, by strings (mono at 22 050 Hz; stereo from
 44 100 Hz on). Also given: evaluations until the loss was within 1 % of where it ended, and what was written
-against what was asked for. ``kernel`` takes the style as it is, ``aligned``, the default for these clips, plays
-it at the content's pitches; ``naive`` is the network shallow with conv1d and whole Gram matrices; it and
-``shallow`` are measured at the first length only.
+against what was asked for. ``kernel`` takes the style as it is, ``aligned``, the default for these clips,
+plays it at the content's pitches; ``naive`` is the network shallow with conv1d and whole Gram matrices; it
+and ``shallow`` are measured at the first length only.
 """
 
 import argparse
