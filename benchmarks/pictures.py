@@ -13,6 +13,7 @@ from retimbre.music.orchestra import render
 from retimbre.networks.shallow import Shallow
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Style
+from retimbre.quality.pairs import REPORT
 from retimbre.quality.pictures import save_spectrograms
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -30,6 +31,19 @@ def transfer_picture() -> None:
             ("output", result.audio),
         ]
         save_spectrograms(IMAGES / f"{name}.png", clips)
+
+
+def melody_picture() -> None:
+    """Transfer a pair of the benchmark as it comes and draw it beside the answer."""
+    pair = REPORT[1]
+    content, style, target = pair.content(), pair.style(), pair.target()
+    clips = [
+        (f"content: {pair.content_instrument}", content),
+        (f"style: {pair.style_instrument}", style),
+        ("output", transfer(content, style).audio),
+        (f"the content on {pair.style_instrument}", target),
+    ]
+    save_spectrograms(IMAGES / "melody.png", clips)
 
 
 def kernel_picture() -> None:
@@ -64,6 +78,7 @@ def kernel_picture() -> None:
 def main() -> None:
     """Make all of them."""
     transfer_picture()
+    melody_picture()
     kernel_picture()
 
 
