@@ -1,6 +1,6 @@
 """What each part of an aligned transfer contributes: one after the other is left out (docs/quality.md).
 
-    python benchmarks/parts.py [--pairs report] [--strength 0.5]
+    python benchmarks/parts.py [--pairs report] [--strength 0.8]
 
 Melodic pairs of the benchmark. LSD and timbre's distance to the target as ratios to the content copied, the
 pitch distance to the notes as they are written, and what leaving the part out adds to each: positive is
@@ -27,6 +27,7 @@ from retimbre.quality import measure
 from retimbre.quality.figures import jackknifed
 from retimbre.quality.heard import Heard
 from retimbre.quality.pairs import REPORT, TUNE, Pair
+from retimbre.settings import ALIGNED
 
 Columns = dict[str, list[float]]
 CPU = torch.device("cpu")
@@ -90,7 +91,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", choices=["report", "tune"], default="report")
-    parser.add_argument("--strength", type=float, default=0.5)
+    parser.add_argument("--strength", type=float, default=ALIGNED)
     options = parser.parse_args()
     torch.set_num_threads(1)
     chosen = [pair for pair in (REPORT if options.pairs == "report" else TUNE) if pair.kind == "melodic"]
