@@ -111,10 +111,13 @@ def transfer(
         spectral_convergence=mean([o.spectral_convergence for o in work.outcomes]),
         stopped=work.stopped,
         seconds=time.perf_counter() - began,
-        choices=()
-        if aims is None
-        else explained([o.aim for o in work.outcomes if o.aim], aims.tonality, settings),
+        choices=_explained(work, aims, settings),
     ).checked()
+
+
+def _explained(work: Work, aims: Aims | None, settings: Settings) -> tuple[str, ...]:
+    choices = [outcome.choice for outcome in work.outcomes if outcome.choice is not None]
+    return explained(choices, aims.tonality, settings) if aims is not None else ()
 
 
 def _frames(pieces: list[Audio], rate: int, window: Window) -> Tensor:

@@ -18,7 +18,7 @@ from retimbre._clips import analyse, levelled, spectrogram
 from retimbre._result import Waveform, mean, to_waveform
 from retimbre.networks.frontends import resample
 from retimbre.networks.kinds import Features, Network, build, kind
-from retimbre.objective.aim import Aim, Aims, towards
+from retimbre.objective.aim import Aim, Aims, Choice, towards
 from retimbre.objective.kernels import KernelTerms
 from retimbre.objective.losses import NetworkTerms, Objective, Style
 from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
@@ -52,7 +52,7 @@ class Outcome:
     content_weight: float
     spectral_convergence: float
     stopped: StopReason
-    aim: Aim | None = None  # none for a network that hears samples
+    choice: Choice | None = None  # none for a network that hears samples
 
 
 _Done = tuple[Samples, Outcome | None]
@@ -183,7 +183,7 @@ class Work:
         frames = spectrogram(bins)
         assert self._aims is not None
         aim = self._aims.of(frames, self._mix)
-        settings = replace(settings, strength=aim.strength)
+        settings = replace(settings, strength=aim.choice.strength)
         others = []
         for window, mix in self._others:
             seen = spectrogram(analyse(clip, self._rate, window, floor=floor))
@@ -195,7 +195,7 @@ class Work:
         top = torch.stack(loudest).amax(dim=0)  # no bin need be louder than it ever is in any of the clips
         run = optimise(objective, _start(aim.content, aim.style, settings), settings, top=top, on_step=tell)
         waveform = to_waveform(run, bins, self._n_samples, objective, self._window, settings, tell, others)
-        return waveform.samples, replace(_outcome(objective, run, steps, waveform), aim=aim)
+        return waveform.samples, replace(_outcome(objective, run, steps, waveform), choice=aim.choice)
 
     def _under(
         self, window: Window, content: Tensor, style: Style, aim: Aim, bins: Tensor
@@ -209,7 +209,7 @@ class Work:
             aim: The aim under the main window.
             bins: The content's under the main window.
         """
-        if aim.how == "plain":
+        if aim.choice.how == "plain":
             return content, style
 
         def seen(frames: Tensor) -> Tensor:
@@ -219,9 +219,9 @@ class Work:
             )
             return spectrogram(window.stft(samples))
 
-        if aim.how == "aligned":
+        if aim.choice.how == "aligned":
             style = Style([(seen(frames), share) for frames, share in aim.style.clips])
-            return towards(content, style, aim.strength), style
+            return towards(content, style, aim.choice.strength), style
         return seen(aim.content), style
 
     def _by_samples(self, clip: Audio, steps: list[Step], tell: OnStep) -> tuple[Tensor, Outcome]:

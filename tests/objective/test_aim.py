@@ -42,12 +42,12 @@ def _aims(style: Tensor, **settings: object) -> Aims:
     [(TONE, OTHER, "aligned"), (TONE, HISS, "plain"), (HISS, TONE, "plain"), (HISS, MORE, "plain")],
 )
 def test_what_sounds_decides(content: Tensor, style: Tensor, how: str) -> None:
-    assert _aims(style).of(content, Style([(style, 1.0)])).how == how
+    assert _aims(style).of(content, Style([(style, 1.0)])).choice.how == how
 
 
 def test_settings_decide_where_they_say_so() -> None:
     def how(content: Tensor, style: Tensor, **settings: object) -> str:
-        return _aims(style, **settings).of(content, Style([(style, 1.0)])).how
+        return _aims(style, **settings).of(content, Style([(style, 1.0)])).choice.how
 
     assert how(TONE, OTHER, align="off") == "plain"
     assert how(TONE, OTHER, align="off", match="equalised") == "equalised"
@@ -61,7 +61,7 @@ def test_nothing_is_transcribed_where_nothing_depends_on_it() -> None:
     aims = _aims(OTHER, align="off")
     assert aims.tonality is None
     aim = aims.of(TONE, Style([(OTHER, 1.0)]))
-    assert (aim.how, aim.tonality) == ("plain", None)
+    assert (aim.choice.how, aim.choice.tonality) == ("plain", None)
     assert aim.content is TONE
 
 

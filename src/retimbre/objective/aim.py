@@ -28,22 +28,33 @@ How = Literal["aligned", "quantile", "equalised", "plain"]
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What was chosen for a block.
+
+    Attributes:
+        how: What is done with the style or the content.
+        strength: How much style.
+        tonality: The content's, 0 to 1; ``None`` where nothing depended on it.
+    """
+
+    how: How
+    strength: float
+    tonality: float | None
+
+
+@dataclass(frozen=True)
 class Aim:
     """What the objective of a block aims at.
 
     Attributes:
         content: What the content term keeps, and where the descent starts: compressed, (F, T).
         style: What the style term matches.
-        how: What was done.
-        strength: How much style.
-        tonality: The content's, 0 to 1; ``None`` where nothing depended on it.
+        choice: How that came about.
     """
 
     content: Tensor
     style: Style
-    how: How
-    strength: float
-    tonality: float | None
+    choice: Choice
 
 
 class Aims:
@@ -73,24 +84,25 @@ class Aims:
             if settings.align == "on" or tonality >= TONAL:
                 strength = ALIGNED if settings.strength is None else settings.strength
                 played = self._alignment.play(content, heard)
-                return Aim(towards(content, played, strength), played, "aligned", strength, tonality)
+                choice = Choice("aligned", strength, tonality)
+                return Aim(towards(content, played, strength), played, choice)
         strength = BALANCED if settings.strength is None else settings.strength
         if settings.match == "none":
-            return Aim(content, style, "plain", strength, tonality)
+            return Aim(content, style, Choice("plain", strength, tonality))
         matched = MATCHES[settings.match](content, style, self._bin_width)
         target = towards(content, Style([(matched, 1.0)]), strength)
-        return Aim(target, style, settings.match, strength, tonality)
+        return Aim(target, style, Choice(settings.match, strength, tonality))
 
 
-def explained(aims: Sequence[Aim], style_tonality: float | None, settings: Settings) -> tuple[str, ...]:
-    """Say in sentences what was aimed at and why, for people.
+def explained(choices: Sequence[Choice], style_tonality: float | None, settings: Settings) -> tuple[str, ...]:
+    """Say in sentences what was chosen and why, for people.
 
     Args:
-        aims: Those of the blocks of one content, at least one.
+        choices: Those of the blocks of one content, at least one.
         style_tonality: The style's, if it was asked.
         settings: The settings.
     """
-    asked = [aim.tonality for aim in aims if aim.tonality is not None]
+    asked = [choice.tonality for choice in choices if choice.tonality is not None]
     why = "as the settings say"
     if settings.align == "auto" and style_tonality is not None:
         why = f"tonality is {style_tonality:.2f} for the style"
@@ -99,11 +111,11 @@ def explained(aims: Sequence[Aim], style_tonality: float | None, settings: Setti
             why += " for the content"
         why += f", and from {TONAL} on a clip has pitches"
     said = []
-    for how in dict.fromkeys(aim.how for aim in aims):
-        n_blocks = sum(aim.how == how for aim in aims)
-        where = "" if n_blocks == len(aims) else f"in {n_blocks} of {len(aims)} blocks, "
+    for how in dict.fromkeys(choice.how for choice in choices):
+        n_blocks = sum(choice.how == how for choice in choices)
+        where = "" if n_blocks == len(choices) else f"in {n_blocks} of {len(choices)} blocks, "
         said.append(f"{where}{_SAID[how]}: {why}")
-    strengths = " and ".join(dict.fromkeys(f"{aim.strength:g}" for aim in aims))
+    strengths = " and ".join(dict.fromkeys(f"{choice.strength:g}" for choice in choices))
     source = "which goes with that" if settings.strength is None else "as the settings say"
     start = "what the content term keeps" if settings.init == "content" else settings.init
     network = "the default" if settings.network == Settings().network else "as the settings say"

@@ -120,9 +120,8 @@ def _penalty() -> Tensor:
     normal = torch.zeros(N_PARTIALS + _N_EDGES, N_PARTIALS + _N_EDGES, dtype=torch.float64)
     normal[:N_PARTIALS, :N_PARTIALS] = of_source * slopes.T @ slopes
     normal[N_PARTIALS:, N_PARTIALS:] = of_filter * bends.T @ bends
-    normal[N_PARTIALS:, N_PARTIALS:].diagonal().add_(
-        1e-3
-    )  # a constant may be in either: it goes to the source
+    # A constant may be in the source or in the filter: it goes to the source.
+    normal[N_PARTIALS:, N_PARTIALS:].diagonal().add_(1e-3)
     normal.diagonal().add_(1e-6)
     return normal
 
