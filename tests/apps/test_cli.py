@@ -561,6 +561,28 @@ def test_a_seed_says_every_byte_and_quiet_is_quiet_on_a_terminal(
     assert (other.stdout, other.stderr) == ("", "")  # with no terminal, no news is good news
 
 
+def test_what_was_chosen_is_explained(tmp_path: Path, clips: Path) -> None:
+    time = np.arange(22_050) / 22_050
+    for name, hertz in (("low", 220.0), ("high", 330.0)):
+        partials = [np.sin(2 * np.pi * k * hertz * time) / k for k in range(1, 9)]
+        write(tmp_path / f"{name}.wav", Audio(0.2 * np.sum(partials, axis=0).astype(np.float32), 22_050))
+    command = ("transfer", tmp_path / "low.wav", "-o", "out.wav", "--explain", "--json", "--n-iter", "2")
+    done = run(*command, "--style", tmp_path / "high.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    style, strength, network = done.stderr.splitlines()
+    assert re.search(r"played at the content's pitches: tonality is 0\.\d\d for the style and 0\.\d\d", style)
+    assert strength == "retimbre: strength 0.8, which goes with that"
+    assert network.startswith("retimbre: network kernel, the default; start from")
+    assert [f"retimbre: {choice}" for choice in json.loads(done.stdout)["choices"]] == [
+        style,
+        strength,
+        network,
+    ]
+    noise = run(*command, "--style", clips / "style.flac", "--strength", "0.3", cwd=tmp_path)
+    assert "content and style stay as they are" in noise.stderr
+    assert "strength 0.3, as the settings say" in noise.stderr
+
+
 # --- interrupts ---
 
 
