@@ -244,7 +244,8 @@ def _intro(settings: Settings) -> str:
     return (
         "Every network on the same clips with equal care: the same starting point "
         f"({settings.init}), at most {settings.n_iter} iterations, and for each the strength that did best "
-        "in a short sweep.\n\n"
+        "in a short sweep. The style is taken as it is: not every network can have it played at "
+        "the content's pitches.\n\n"
         "Networks that see the spectrogram descend over it and finish with at most "
         f"{settings.n_iter_waveform} iterations on the waveform; those that hear samples descend over the "
         "waveform alone. All clips lie beside this page as WAV."
