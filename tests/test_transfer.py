@@ -526,6 +526,15 @@ def test_an_aligned_style_in_stereo_at_another_rate_and_in_blocks() -> None:
     assert np.corrcoef(whole.audio.samples[0], together.audio.samples[0])[0, 1] > 0.999
 
 
+def test_a_rest_stays_silent_although_the_style_has_noise() -> None:
+    rest = FLUTE.samples.copy()
+    rest[:, RATE : 2 * RATE] = 0
+    hiss = 0.003 * np.random.default_rng(0).standard_normal(SAWS.samples.shape).astype(np.float32)
+    made = transfer(Audio(rest, RATE), Audio(SAWS.samples + hiss, RATE)).audio.samples[0]
+    inside = made[5 * RATE // 4 : 7 * RATE // 4]
+    assert 20 * math.log10(inside.std() / made[:RATE].std()) < -65
+
+
 def test_several_styles_are_played_each_on_its_instrument() -> None:
     hollow = _melody([60, 64, 67, 64], 2)
     mixed = transfer(FLUTE, [(SAWS, 0.5), (hollow, 0.5)], QUICK)

@@ -26,9 +26,10 @@ _RANGE = 10.0  # nepers under the strongest partial that still count
 _NEIGHBOURS = 2.0  # semitones over which what is left of a pitch is known to its neighbours
 _DECAYS = (1, 2, 4, 8, 16, 32)  # frames
 _N_ITER = 100
-_FREE = (0.25, 4.0)
-"""How far noise may be from what the notes explain, as a ratio of magnitudes; half of it in dB goes to the
-other instrument, as the player may as well be the cause as the instrument."""
+_MOST = 4.0
+"""How far noise may be above what the notes explain, as a ratio of magnitudes; half of it in dB goes to the
+other instrument, as the player may as well be the cause as the instrument. Below, there is no limit: where the
+content is silent there is no noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class Instrument:
         """
         causes = _causes(notes.activations)
         own = explained(notes.noise, causes) @ causes
-        more = (notes.noise / own.clamp(min=1e-9)).clamp(*_FREE).sqrt()
+        more = (notes.noise / own.clamp(min=1e-9)).clamp(max=_MOST).sqrt()
         noise = self.noise @ causes * more
         return drawn(self.amplitudes, notes.activations, deviations, grid) + grid.bands.T @ noise
 
