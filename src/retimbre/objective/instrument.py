@@ -28,8 +28,8 @@ _DECAYS = (1, 2, 4, 8, 16, 32)  # frames
 _N_ITER = 100
 _MOST = 4.0
 """How far noise may be above what the notes explain, as a ratio of magnitudes; half of it in dB goes to the
-other instrument, as the player may as well be the cause as the instrument. Below that there is no limit: where
-the content is silent there is no noise."""
+other instrument, as the player may as well be the cause as the instrument. Below that there is no limit:
+where the content is silent there is no noise."""
 
 
 @dataclass(frozen=True, eq=False)
