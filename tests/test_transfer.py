@@ -545,6 +545,16 @@ def test_several_styles_are_played_each_on_its_instrument() -> None:
     assert shares == sorted(shares)
 
 
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_click_can_be_aligned_if_that_is_asked(at: int) -> None:
+    click = np.zeros((1, RATE), np.float32)
+    click[0, 5000] = 1
+    clips = [Audio(click, RATE), FLUTE][:: 1 if at == 0 else -1]
+    result = transfer(clips[0], clips[1], replace(QUICK, align="on"))
+    assert bool(np.isfinite(result.audio.samples).all())
+    assert result.audio.samples.any()
+
+
 def test_a_vibrato_is_the_contents_own() -> None:
     time = np.arange(3 * RATE) / RATE
     cents = 40 * np.sin(2 * np.pi * 3 * time)

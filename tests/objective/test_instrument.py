@@ -91,5 +91,9 @@ def test_loudness_is_the_contents_and_pitches_too() -> None:
     assert abs(series - round(series)) < 0.05  # the loudest bin is a partial of the content's note
 
 
-def test_silence_has_causes_that_are_finite() -> None:
-    assert bool(instrument._causes(torch.zeros(N_PITCHES, 5)).isfinite().all())
+def test_noise_without_a_note_is_explained_by_the_constant() -> None:
+    causes = instrument._causes(torch.zeros(N_PITCHES, 5))
+    noise = torch.full((3, 5), 0.7)
+    found = explained(noise, causes)
+    assert bool(found.isfinite().all())
+    assert torch.allclose(found @ causes, noise, rtol=1e-2)

@@ -144,7 +144,8 @@ def explained(noise: Tensor, causes: Tensor) -> Tensor:
 
     Nearest by the generalised Kullback-Leibler divergence, as in :mod:`retimbre.objective.partials`.
     """
-    weights = (noise.mean(dim=1, keepdim=True) / causes.mean(dim=1) / len(causes)).clamp(min=1e-12)
+    means = causes.mean(dim=1).clamp(min=1e-9)  # no note, no cause
+    weights = (noise.mean(dim=1, keepdim=True) / means / len(causes)).clamp(min=1e-12)
     for _ in range(_N_ITER):
         weights = weights * (
             (noise / (weights @ causes + 1e-9)) @ causes.T / causes.sum(dim=1).clamp(min=1e-9)
