@@ -3,10 +3,12 @@
 Fixtures, because pytest's import mode gives test modules no way to import each other.
 """
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ import numpy.typing as npt
 import pytest
 
 Samples = npt.NDArray[np.float32]
+
+# librosa's compiled functions are kept beside it, where two test runs at once can leave half a file: the next
+# one then ends in a segmentation fault. Each run has its own.
+os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
+atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
