@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,7 @@ def test_an_interrupted_download_shows_its_name_on_a_terminal_and_one_line(cache
             shown = os.read(ours, 4096)
             while b"cnn14" not in shown:
                 shown += os.read(ours, 4096)
+            time.sleep(1.0)  # the name is there before the download has begun
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(OSError):  # how Linux says that the other side is closed
                 while data := os.read(ours, 4096):
