@@ -37,7 +37,7 @@ bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/run.py
 
 quality: $(VENV)/ready-test $(VENV)/transcriber
-	$(BIN)/retimbre benchmark -o quality
+	$(BIN)/python -m study -o quality
 
 build: $(VENV)/ready-test
 	$(BIN)/python -m build

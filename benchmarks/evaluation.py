@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retimbre.networks.kinds import build
+from retimbre.losses.gram import gram
+from retimbre.losses.kernel import KernelTerms
+from retimbre.losses.terms import NetworkTerms, Objective, Style, Terms
+from retimbre.networks.registry import build
 from retimbre.networks.shallow import Shallow
-from retimbre.objective.kernels import KernelTerms
-from retimbre.objective.losses import NetworkTerms, Objective, Style, Terms
-from retimbre.objective.statistics import gram
 from retimbre.settings import Settings
 
 RATE, CPU = 22_050, torch.device("cpu")

@@ -19,15 +19,18 @@ import torch
 from torch import Tensor
 
 from retimbre import Settings, transfer
-from retimbre.objective import aim, align, instrument, partials
-from retimbre.objective.instrument import Instrument
-from retimbre.objective.intonation import drawn
-from retimbre.objective.partials import Grid, Notes
-from retimbre.quality import measure
-from retimbre.quality.figures import jackknifed
-from retimbre.quality.heard import Heard
-from retimbre.quality.pairs import REPORT, TUNE, Pair
+from retimbre.alignment import instrument
+from retimbre.alignment import notes as partials
+from retimbre.alignment import pitch as align
+from retimbre.alignment import target as aim
+from retimbre.alignment.instrument import Instrument
+from retimbre.alignment.intonation import drawn
+from retimbre.alignment.notes import Grid, Notes
+from retimbre.metrics import measures as measure
+from retimbre.metrics.features import Heard
 from retimbre.settings import ALIGNED
+from study.figures import jackknifed
+from study.pairs import REPORT, TUNE, Pair
 
 Columns = dict[str, list[float]]
 CPU = torch.device("cpu")

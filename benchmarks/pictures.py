@@ -9,12 +9,12 @@ import torch
 
 from retimbre import Settings, transfer
 from retimbre.apps.demo import PAIRS
+from retimbre.losses.kernel import KernelTerms
+from retimbre.losses.terms import NetworkTerms, Style
 from retimbre.music.orchestra import render
 from retimbre.networks.shallow import Shallow
-from retimbre.objective.kernels import KernelTerms
-from retimbre.objective.losses import NetworkTerms, Style
-from retimbre.quality.pairs import REPORT
-from retimbre.quality.pictures import save_spectrograms
+from retimbre.report.spectrogram import save_spectrograms
+from study.pairs import REPORT
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTHS, SEEDS, TAPS = (64, 256, 1024, 4096, 16384), 4, 3

@@ -19,9 +19,9 @@ from retimbre import Audio, Settings, transfer
 from retimbre._clips import analyse, spectrogram
 from retimbre._work import objective_of
 from retimbre.apps.demo import PAIRS
+from retimbre.losses.terms import Style
 from retimbre.music.orchestra import render
-from retimbre.objective.losses import Style
-from retimbre.sound.spectral import Window
+from retimbre.sound.stft import Window
 
 RATE, CPU = 22_050, torch.device("cpu")
 

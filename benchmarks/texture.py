@@ -19,10 +19,10 @@ import torch
 from scipy.linalg import sqrtm
 
 from retimbre import Audio, Settings, _texture, texture
+from retimbre.losses.terms import NetworkTerms, Style
 from retimbre.networks.shallow import Shallow
-from retimbre.objective.losses import NetworkTerms, Style
 from retimbre.sound.loudness import loudness
-from retimbre.sound.spectral import Window, compress
+from retimbre.sound.stft import Window, log_magnitude
 
 RATE = 22_050
 Array = npt.NDArray[np.float64]
@@ -100,7 +100,7 @@ def held_out(clip: Audio, style: Audio, taps: int) -> float:
 
 def _frames(clip: Audio) -> torch.Tensor:
     gain = np.float32(10 ** ((-20 - loudness(clip)) / 20))
-    return compress(Window(2048, 512).stft(torch.from_numpy(clip.samples[:1] * gain))[0].abs())
+    return log_magnitude(Window(2048, 512).stft(torch.from_numpy(clip.samples[:1] * gain))[0].abs())
 
 
 def _bands(clip: Audio) -> Array:

@@ -1,6 +1,6 @@
 """What the experiments share: networks, clips, a transfer with any network, and the judge.
 
-The measures are those of ``retimbre.quality.measure``, and nothing optimised any of them. *Kept*, of the
+The measures are those of ``retimbre.metrics.measures``, and nothing optimised any of them. *Kept*, of the
 content: its onsets and its chroma. *Reached*, of the style: the Frechet distance of MFCC 2 to 13 and the
 squared distance of long-term spectra, each as 10 log10 of its ratio to that of the content copied: 0 dB is no
 nearer than the content was, negative is nearer.
@@ -25,16 +25,17 @@ from torch.nn import functional
 
 from retimbre._clips import levelled, spectrogram
 from retimbre.apps.demo import PAIRS
+from retimbre.losses.terms import NetworkTerms, Objective, Style
+from retimbre.metrics import measures as measure
 from retimbre.music.orchestra import render
-from retimbre.networks.frontends import resample
-from retimbre.networks.kinds import Features, Network
-from retimbre.objective.losses import NetworkTerms, Objective, Style
-from retimbre.objective.optimise import optimise
-from retimbre.quality import measure
+from retimbre.networks.registry import Features, Network
+from retimbre.optim.minimise import optimise
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.phase import griffin_lim
-from retimbre.sound.spectral import Window, expand, image
+from retimbre.sound.resampling import resample
+from retimbre.sound.stereo import image
+from retimbre.sound.stft import Window, from_log_magnitude
 
 RATE = 22_050
 WINDOW = Window(1024, 512)
@@ -128,7 +129,9 @@ def transfer(module: nn.Module, content: Audio, style: Audio, settings: Settings
     objective.balance(settings.strength, frames, mix)
     top = torch.maximum(frames.amax(dim=1, keepdim=True), others.amax(dim=1, keepdim=True))
     run = optimise(objective, frames, settings, top=top)
-    samples, _ = griffin_lim(expand(run.point), image(bins), WINDOW, content.n_samples, n_iter=N_PHASE)
+    samples, _ = griffin_lim(
+        from_log_magnitude(run.point), image(bins), WINDOW, content.n_samples, n_iter=N_PHASE
+    )
     return Audio(samples.numpy(), RATE)
 
 

@@ -3,7 +3,7 @@
     python experiments/layers.py [--networks vggish cnn14] [--seconds 4] [--random-weights]
 
 For each content layer and each set of style layers: transfers of the demonstration's four pairs at strengths
-.3, .6 and .9, 30 iterations, judged by measures that nothing optimises (retimbre.quality.measure): the
+.3, .6 and .9, 30 iterations, judged by measures that nothing optimises (retimbre.metrics.measures): the
 harmonic mean of content kept and style reached, at the best strength of each pair, and its mean over the
 pairs.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from common import clips
 
 from retimbre import Audio, Settings, transfer
-from retimbre.quality import measure
+from retimbre.metrics import measures as measure
 
 CONTENT = {"vggish": ("conv1", "conv2", "conv3_2"), "cnn14": ("conv1_2", "conv2_2", "conv3_2")}
 STYLE = {

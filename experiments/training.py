@@ -19,9 +19,9 @@ from common import RATE, Make, clips, run, tutorial
 from torch import nn
 
 from retimbre.errors import RetimbreError
-from retimbre.networks.frontends import resample
-from retimbre.networks.kinds import kind
+from retimbre.networks.registry import kind
 from retimbre.settings import Settings
+from retimbre.sound.resampling import resample
 
 TRAINED, DRAWN, FITTED, SHUFFLED = "trained", "random", "random, norms fitted", "shuffled, norms fitted"
 OTHERS = ("vggish", "cnn14")

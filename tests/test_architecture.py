@@ -7,42 +7,25 @@ import retimbre
 
 ROOT = Path(retimbre.__file__).parent
 STOREYS = [
-    *("errors", "settings", "sound", "music", "networks", "objective"),
-    *("_clips", "_result", "_work", "_transfer", "_texture", "quality", "apps"),
+    *("errors", "settings", "_output", "sound", "networks", "losses", "optim", "alignment"),
+    *("_clips", "_result", "_work", "_transfer", "_texture", "metrics", "report", "music", "apps"),
 ]
 INSIDE = {
     "sound": [
-        *("audio", "containers", "files", "loudness", "spectral"),
-        *("phase", "blocks", "diffuse", "loops"),
+        *("audio", "truncation", "files", "spool", "loudness", "limiter", "stft", "mel", "resampling"),
+        *("stereo", "phase", "blocks", "loops"),
     ],
-    "music": ["score", "orchestra", "melodies", "songs", "grooves", "corpus"],
     "networks": [
-        *("kinds", "frontends", "registry", "download"),
-        *("crc32c", "tables", "checkpoint", "state_dict", "weights"),
+        *("registry", "published", "download", "crc32c", "tables", "checkpoint", "state_dict", "weights"),
         *("shallow", "harmonic", "vggish", "cnn14"),
     ],
-    "objective": [
-        "statistics",
-        "losses",
-        "match",
-        "partials",
-        "intonation",
-        "instrument",
-        "align",
-        "aim",
-        "diagonals",
-        "arccosine",
-        "kernels",
-        "widths",
-        "descent",
-        "optimise",
-    ],
-    "quality": [
-        *("transcribe", "heldout", "onsets", "heard", "measure", "pairs"),
-        *("baselines", "methods", "trials", "figures"),
-        *("pictures", "report", "comparison", "standings"),
-    ],
-    "apps": ["compare", "demo", "benchmark", "weights_cli", "cli"],
+    "losses": ["gram", "terms", "diagonals", "arccosine", "kernel", "widths"],
+    "optim": ["lbfgs", "minimise"],
+    "alignment": ["notes", "intonation", "instrument", "pitch", "spectrum", "target"],
+    "metrics": ["transcriber", "heldout", "onsets", "features", "measures"],
+    "report": ["spectrogram", "page", "comparison"],
+    "music": ["score", "orchestra"],
+    "apps": ["compare", "demo", "weights_cli", "cli"],
 }
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from retimbre import Audio, InputError, Settings, Step, texture
+from retimbre.losses.terms import NetworkTerms, Style
 from retimbre.networks.shallow import Shallow
-from retimbre.objective.losses import NetworkTerms, Style
 from retimbre.sound.loudness import loudness
-from retimbre.sound.spectral import Window, compress
+from retimbre.sound.stft import Window, log_magnitude
 
 RATE = 16_000
 QUICK = Settings(n_iter=12, n_iter_phase=8, n_iter_waveform=5)
@@ -68,7 +68,7 @@ def _heard_elsewhere(clip: Audio, style: Audio) -> float:
 
     def frames(audio: Audio) -> torch.Tensor:
         gain = np.float32(10 ** ((-20 - loudness(audio)) / 20))
-        return compress(Window(1024, 256).stft(torch.from_numpy(audio.samples[:1] * gain))[0].abs())
+        return log_magnitude(Window(1024, 256).stft(torch.from_numpy(audio.samples[:1] * gain))[0].abs())
 
     network = Shallow(513, layers=1, filters=256, taps=7, generator=torch.Generator().manual_seed(99))
     heard = frames(clip)

@@ -13,9 +13,10 @@ import retimbre
 from retimbre import Audio, DivergedError, InputError, Settings, Step, _work, transfer
 from retimbre._clips import analyse, as_sound, spectrogram
 from retimbre._work import objective_of
-from retimbre.objective.losses import Style
+from retimbre.losses.terms import Style
 from retimbre.sound.loudness import loudness
-from retimbre.sound.spectral import Window, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude
+from retimbre.sound.stft import Window
 
 QUICK = Settings(n_iter=15, n_iter_waveform=5)
 RATE = 22050
@@ -225,8 +226,8 @@ def test_an_interrupt_gives_the_best_so_far() -> None:
 
 
 def test_divergence_is_an_error_that_holds_the_last_good_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    from retimbre.objective.kernels import KernelTerms
-    from retimbre.objective.losses import Terms
+    from retimbre.losses.kernel import KernelTerms
+    from retimbre.losses.terms import Terms
 
     real, calls = KernelTerms.__call__, 0
 

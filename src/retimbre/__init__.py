@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         RetimbreError,
         WeightsError,
     )
-    from retimbre.objective.losses import ContentLoss, StyleLoss
-    from retimbre.objective.optimise import Step
+    from retimbre.losses.terms import ContentLoss, StyleLoss
+    from retimbre.optim.minimise import Step
     from retimbre.settings import Settings
     from retimbre.sound.audio import Audio
     from retimbre.sound.files import read, write
@@ -59,8 +59,8 @@ _HOMES = {
         "RetimbreError",
         "WeightsError",
     ),
-    "retimbre.objective.losses": ("ContentLoss", "StyleLoss"),
-    "retimbre.objective.optimise": ("Step",),
+    "retimbre.losses.terms": ("ContentLoss", "StyleLoss"),
+    "retimbre.optim.minimise": ("Step",),
     "retimbre.settings": ("Settings",),
     "retimbre.sound.audio": ("Audio",),
     "retimbre.sound.files": ("read", "write"),

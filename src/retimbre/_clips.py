@@ -16,7 +16,8 @@ from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Sound, seconds
 from retimbre.sound.files import Recording
 from retimbre.sound.loudness import loudness
-from retimbre.sound.spectral import Window, compress, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude
+from retimbre.sound.stft import Window, log_magnitude
 
 Clip = Audio | str | os.PathLike[str] | tuple[Any, int]
 """A path, an :class:`Audio`, or (array of shape (N,) or (C, N), rate in Hz)."""
@@ -145,4 +146,4 @@ def analyse(clip: Audio, rate: int, window: Window, *, floor: float = -math.inf)
 
 def spectrogram(bins: Tensor) -> Tensor:
     """What networks see of complex bins (C, F, T): compressed, all channels as one, (F, T)."""
-    return compress(joint_magnitude(bins))
+    return log_magnitude(joint_magnitude(bins))

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from retimbre._clips import spectrogram
 from retimbre.errors import DivergedError
-from retimbre.objective.losses import Objective, Terms
-from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
+from retimbre.losses.terms import Objective, Terms
+from retimbre.optim.minimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Sound, collected
 from retimbre.sound.phase import griffin_lim, spectral_convergence
-from retimbre.sound.spectral import Window, expand, image
+from retimbre.sound.stereo import image
+from retimbre.sound.stft import Window, from_log_magnitude
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def to_waveform(
         content = [weight * term.content for weight, term in zip(weights, terms, strict=True)]
         return Terms(torch.stack(content).mean(), torch.stack([term.style for term in terms]).mean())
 
-    asked = expand(run.point)
+    asked = from_log_magnitude(run.point)
     samples, _ = griffin_lim(asked, image(bins), window, n_samples, n_iter=settings.n_iter_phase)
     samples = samples * sounding
     if settings.n_iter_waveform and run.stopped not in ("interrupted", "diverged"):
@@ -162,4 +163,4 @@ def to_waveform(
     with torch.no_grad():
         reached = spectrogram_of(samples)
         written = float(objective.total(objective.terms(reached)))
-    return Waveform(samples, written, spectral_convergence(expand(reached), asked))
+    return Waveform(samples, written, spectral_convergence(from_log_magnitude(reached), asked))

@@ -19,17 +19,18 @@ from torch import Tensor
 from retimbre._clips import MAX_WORKING_RATE, Clip, analyse, as_sound, device, excerpts, paths, spectrogram
 from retimbre._result import Result, delivered, mean, mean_step, to_waveform
 from retimbre.errors import InputError
-from retimbre.networks.kinds import kind_of
-from retimbre.objective.losses import Objective
-from retimbre.objective.optimise import OnStep, Run, Step, optimise
-from retimbre.objective.widths import style_terms
+from retimbre.losses.terms import Objective
+from retimbre.losses.widths import style_terms
+from retimbre.networks.registry import kind_of
+from retimbre.optim.minimise import OnStep, Run, Step, optimise
 from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples, Sound, collected
-from retimbre.sound.diffuse import Diffuse
+from retimbre.sound.limiter import match_loudness
 from retimbre.sound.loops import Plan, dividing, lay, match_loop, turned
-from retimbre.sound.loudness import loudness, match_loudness
-from retimbre.sound.spectral import Window, image
+from retimbre.sound.loudness import loudness
+from retimbre.sound.stereo import Diffuse, image
+from retimbre.sound.stft import Window
 
 _WIDTHS: tuple[float, ...] = (1.0, 3.0)
 """Lengths of the kernels, in units of the setting ``taps``: the second brings slow movement and rhythm

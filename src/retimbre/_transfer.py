@@ -23,15 +23,16 @@ from retimbre._clips import (
 )
 from retimbre._result import Result, delivered, mean, mean_step
 from retimbre._work import Work
-from retimbre.networks.kinds import kind_of
-from retimbre.objective.aim import Aims, explained
-from retimbre.objective.losses import Style
-from retimbre.objective.optimise import OnStep
+from retimbre.alignment.target import Aims, explained
+from retimbre.losses.terms import Style
+from retimbre.networks.registry import kind_of
+from retimbre.optim.minimise import OnStep
 from retimbre.settings import Settings
 from retimbre.sound import blocks, files
 from retimbre.sound.audio import Audio, Sound
-from retimbre.sound.loudness import Limited, match_loudness
-from retimbre.sound.spectral import Window
+from retimbre.sound.limiter import Limited, match_loudness
+from retimbre.sound.spool import Spool
+from retimbre.sound.stft import Window
 
 
 def transfer(
@@ -95,11 +96,11 @@ def transfer(
 
     aims = None if of_samples else Aims(styles_seen[0][1], settings, window.n_fft, rate)
     work = Work(clip, rate, styles_seen, settings, on_step, aims)
-    with files.Tape(clip.sample_rate, clip.n_channels, output and output.parent) as tape:
+    with Spool(clip.sample_rate, clip.n_channels, output and output.parent) as spool:
         for piece in blocks.join(work.blocks(), clip.n_samples, clip.n_channels):
-            tape.append(piece)
+            spool.append(piece)
         best = mean_step([o.best for o in work.outcomes if o.best is not None])
-        made = match_loudness(tape, work.loudness) if work.sounds else tape
+        made = match_loudness(spool, work.loudness) if work.sounds else spool
         delivery = delivered(made, output if best is not None else None)
     return Result(
         clip=delivery,

@@ -16,18 +16,19 @@ from torch import Tensor
 
 from retimbre._clips import analyse, levelled, spectrogram
 from retimbre._result import Waveform, mean, to_waveform
-from retimbre.networks.frontends import resample
-from retimbre.networks.kinds import Features, Network, build, kind
-from retimbre.objective.aim import Aim, Aims, Choice, towards
-from retimbre.objective.kernels import KernelTerms
-from retimbre.objective.losses import NetworkTerms, Objective, Style
-from retimbre.objective.optimise import OnStep, Run, Step, StopReason, optimise
+from retimbre.alignment.target import Aim, Aims, Choice, towards
+from retimbre.losses.kernel import KernelTerms
+from retimbre.losses.terms import NetworkTerms, Objective, Style
+from retimbre.networks.registry import Features, Network, build, kind
+from retimbre.optim.minimise import OnStep, Run, Step, StopReason, optimise
 from retimbre.settings import BALANCED, Settings
 from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Samples, Sound, fit
 from retimbre.sound.loudness import loudness
 from retimbre.sound.phase import griffin_lim
-from retimbre.sound.spectral import Window, expand, image
+from retimbre.sound.resampling import resample
+from retimbre.sound.stereo import image
+from retimbre.sound.stft import Window, from_log_magnitude
 
 BLOCK, OVERLAP = 10.0, 1.0
 """Seconds: longest block of a long clip, and how far neighbours overlap. The work of an evaluation grows
@@ -215,7 +216,7 @@ class Work:
         def seen(frames: Tensor) -> Tensor:
             n_iter = self._settings.n_iter_phase
             samples, _ = griffin_lim(
-                expand(frames), image(bins), self._window, self._n_samples, n_iter=n_iter
+                from_log_magnitude(frames), image(bins), self._window, self._n_samples, n_iter=n_iter
             )
             return spectrogram(window.stft(samples))
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from retimbre.quality import measure, transcribe
+from retimbre.metrics import measures as measure
+from retimbre.metrics import transcriber as transcribe
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read, write
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from retimbre.networks.registry import REGISTRY
+from retimbre.networks.published import REGISTRY
 
 COMMAND = (sys.executable, "-W", "error", "-m", "retimbre", "weights")
 

@@ -11,9 +11,9 @@ from retimbre.apps import compare as module
 from retimbre.apps.compare import STRENGTHS, Pair, compare, compare_pairs
 from retimbre.apps.demo import PAIRS, compared
 from retimbre.errors import InputError, WeightsError
-from retimbre.objective.optimise import Step
-from retimbre.quality import comparison
-from retimbre.quality.comparison import UNTRAINED, Comparison
+from retimbre.optim.minimise import Step
+from retimbre.report import comparison
+from retimbre.report.comparison import UNTRAINED, Comparison
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read, write

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from retimbre.errors import DependencyError, InputError
-from retimbre.music.grooves import GROOVES
 from retimbre.music.orchestra import INSTRUMENTS, KITS, PROGRAMS, RANGES, midi, render
 from retimbre.music.score import MINUET, Note, Piece
+from study.grooves import GROOVES
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retimbre.errors import WeightsError
-from retimbre.networks import registry, state_dict, weights
+from retimbre.networks import published as registry
+from retimbre.networks import state_dict, weights
 from retimbre.networks.crc32c import crc32c
 
 OFFICIAL_NAMES = [  # of the layers, and where each is in the port to torch

@@ -14,9 +14,9 @@ from torch import Tensor
 from retimbre.music.orchestra import render
 from retimbre.music.score import MINUET
 from retimbre.networks.cnn14 import CNN14, RATE
-from retimbre.networks.frontends import slaney_mel
-from retimbre.networks.kinds import build
+from retimbre.networks.registry import build
 from retimbre.settings import Settings
+from retimbre.sound.mel import slaney_mel
 
 
 @pytest.fixture(scope="module")

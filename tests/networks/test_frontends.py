@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from retimbre.networks.frontends import htk_mel, resample, slaney_mel
+from retimbre.sound.mel import htk_mel, slaney_mel
+from retimbre.sound.resampling import resample
 
 
 @pytest.mark.parametrize(("before", "after"), [(22_050, 16_000), (44_100, 32_000), (16_000, 48_000)])

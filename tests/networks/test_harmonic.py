@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from retimbre import Audio, InputError, Settings, texture, transfer
+from retimbre.losses.gram import gram
+from retimbre.losses.terms import NetworkTerms, Style
 from retimbre.networks.harmonic import HARMONICS, LOWEST, PER_OCTAVE, POSITIONS, Harmonic
-from retimbre.networks.kinds import build, kind
+from retimbre.networks.registry import build, kind
 from retimbre.networks.shallow import Shallow
-from retimbre.objective.losses import NetworkTerms, Style
-from retimbre.objective.statistics import gram
-from retimbre.sound.spectral import Window, compress
+from retimbre.sound.stft import Window, log_magnitude
 
 CPU = torch.device("cpu")
 RATE = 22_050
@@ -34,7 +34,7 @@ def _fundamental(position: int) -> float:
 
 
 def _heard(samples: np.ndarray[Any, Any]) -> Tensor:
-    return compress(Window(2048, 512).stft(torch.from_numpy(samples)).abs()[0])
+    return log_magnitude(Window(2048, 512).stft(torch.from_numpy(samples)).abs()[0])
 
 
 def _complex(fundamental: float, seconds: float = 2.0) -> Tensor:

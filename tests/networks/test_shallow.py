@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from retimbre.networks.kinds import build
+from retimbre.networks.registry import build
 from retimbre.networks.shallow import Shallow
 from retimbre.settings import Settings
 

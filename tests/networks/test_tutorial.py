@@ -15,13 +15,13 @@ from torch import Tensor
 
 from retimbre import transfer
 from retimbre.errors import InputError
+from retimbre.losses.terms import NetworkTerms, Objective, Style
 from retimbre.music.orchestra import render
 from retimbre.music.score import GREENSLEEVES, MINUET
-from retimbre.networks.frontends import resample
-from retimbre.objective.losses import NetworkTerms, Objective, Style
-from retimbre.objective.optimise import optimise
+from retimbre.optim.minimise import optimise
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
+from retimbre.sound.resampling import resample
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 RATE, WEIGHTS = 16_000, "RETIMBRE_MTT_VGG"

@@ -10,7 +10,7 @@ from torch import Tensor
 from retimbre import InputError, transfer
 from retimbre.music.orchestra import render
 from retimbre.music.score import MINUET
-from retimbre.networks.kinds import build
+from retimbre.networks.registry import build
 from retimbre.networks.vggish import RATE, VGGish
 from retimbre.settings import Settings
 

@@ -21,7 +21,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from retimbre.errors import InputError, RetimbreError, WeightsError
-from retimbre.networks import download, registry, weights
+from retimbre.networks import download, weights
+from retimbre.networks import published as registry
 
 NAMES = ["vggish", "cnn14"]
 SHAPES = {name: dict(entry.shapes) for name, entry in registry.REGISTRY.items()}

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from retimbre._output import atomic, check_writable
 from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
 from retimbre.sound.audio import Audio, Samples
-from retimbre.sound.files import atomic, check_output, check_writable, read, write
+from retimbre.sound.files import check_output, read, write
 
 Tone = Callable[..., Samples]
 Sweeps = Callable[..., Samples]

@@ -5,9 +5,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from retimbre.sound import limiter
 from retimbre.sound import loudness as module
 from retimbre.sound.audio import Audio, collected
-from retimbre.sound.loudness import CEILING, Limited
+from retimbre.sound.limiter import CEILING, Limited
 
 Samples = npt.NDArray[np.float32]
 Tone = Callable[..., Samples]
@@ -23,7 +24,7 @@ def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Sa
 
 
 def match_loudness(samples: Samples, sample_rate: int, target: float) -> Samples:
-    return collected(module.match_loudness(Audio(samples, sample_rate), target)).samples
+    return collected(limiter.match_loudness(Audio(samples, sample_rate), target)).samples
 
 
 def noise(*shape: int, amplitude: float = 0.1, seed: int = 0) -> Samples:

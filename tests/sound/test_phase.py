@@ -5,7 +5,8 @@ import math
 import torch
 
 from retimbre.sound.phase import griffin_lim, random_image, spectral_convergence
-from retimbre.sound.spectral import Window, image, joint_magnitude
+from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stft import Window
 
 WINDOW = Window(512, 128)
 N = 8000

@@ -30,7 +30,7 @@ from retimbre.settings import Settings
 if TYPE_CHECKING:
     from retimbre._result import Result
     from retimbre.apps.compare import OnProgress
-    from retimbre.objective.optimise import OnStep, Step
+    from retimbre.optim.minimise import OnStep, Step
 
 app = typer.Typer(
     help="Give one recording the sound of another: the content's notes and rhythm, the style's sound.",
@@ -128,11 +128,11 @@ def transfer(
     The output has the content's length, sample rate, channels and loudness. Ctrl-C writes the best
     result so far; a second Ctrl-C stops at once.
     """
-    from retimbre.sound import files
+    from retimbre import _output
 
     mix = _weighted([] if style is None else [str(style)], more_styles or [])
     if trace is not None:
-        files.check_writable(trace)
+        _output.check_writable(trace)
         if any(trace.resolve() == path.resolve() for path in (content, output, *(path for path, _ in mix))):
             raise InputError(f"{trace} is the content, the style or the output: expected a file of its own")
 
@@ -146,7 +146,7 @@ def transfer(
             stop_if_asked(step)
 
         result = run(content, mix, settings, output=output, on_step=on_step)
-    from retimbre.networks.registry import REGISTRY
+    from retimbre.networks.published import REGISTRY
 
     if settings.random_weights and settings.network in REGISTRY:
         _say(f"{output}: made with random weights; nothing in the network was trained")
@@ -284,8 +284,8 @@ def measure(
     Each measure needs its clips; at least one of the three has to be given. Pitch needs the extra 'measure'
     and 'pip install --no-deps basic-pitch'.
     """
-    from retimbre.quality import measure as measures
-    from retimbre.quality import transcribe
+    from retimbre.metrics import measures
+    from retimbre.metrics import transcriber as transcribe
     from retimbre.sound.files import read
 
     if content is None and style is None and target is None:
@@ -305,67 +305,10 @@ def measure(
             typer.echo(f"{group:10} {name:9} {value:9.3f}")
 
 
-@app.command()
-def benchmark(
-    directory: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="folder for the page and what is remembered; made if missing"),
-    ],
-    names: Annotated[
-        str | None,
-        typer.Option("--methods", help="which ones, with commas; a name that is not there lists them"),
-    ] = None,
-    pairs: Annotated[str, typer.Option("--pairs", help="report, or tune")] = "report",
-    kinds: Annotated[
-        str, typer.Option("--kinds", help="kinds of pairs, with commas")
-    ] = "melodic,percussive,mixed",
-    strengths: Annotated[
-        str, typer.Option("--strengths", help="strengths of the curves, with commas")
-    ] = ".1,.3,.5,.7,.9,1",
-    seconds: Annotated[float, typer.Option("--seconds", help="length of the clips, 1 to 7")] = 7.0,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="processes of one thread; as many as cores by default")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
-) -> None:
-    """Try methods on rendered pairs with a known answer, and make a page of figures, curves and players.
-
-    What is done is remembered in the folder: after Ctrl-C the same command goes on. Needs the extras 'demo',
-    'measure' and 'report', and 'pip install --no-deps basic-pitch'. Prints the tables and the page's path.
-    """
-    from retimbre.apps.benchmark import benchmark as run
-
-    levels = [_number(text, "strengths") for text in _listed(strengths)]
-    with _interrupts() as stop_if_asked, _counted(quiet) as show:
-
-        def on_progress(n_done: int, n_all: int) -> None:
-            show(n_done, n_all)
-            stop_if_asked()
-
-        try:
-            outcome = run(
-                directory,
-                names=None if names is None else _listed(names),
-                pairs=pairs,
-                kinds=_listed(kinds),
-                strengths=levels,
-                seconds=seconds,
-                jobs=jobs,
-                on_progress=on_progress,
-            )
-        except KeyboardInterrupt:
-            _say("interrupted: nothing is done yet, so there is no page")
-            raise typer.Exit(_INTERRUPTED) from None
-    typer.echo(f"{outcome.table}\n\n{outcome.page}")
-    if outcome.interrupted:
-        _say("interrupted: the page has what is done; the same command goes on from here")
-        raise typer.Exit(_INTERRUPTED)
-
-
 @app.command("networks")
 def networks_() -> None:
     """List the networks: what they hear, their layers, and what they need."""
-    from retimbre.networks.kinds import kinds
+    from retimbre.networks.registry import kinds
 
     for name, kind in kinds().items():
         rate = "the content's, at most 48 kHz" if kind.sample_rate is None else f"{kind.sample_rate} Hz"
@@ -395,13 +338,6 @@ def _compared(quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
 def _listed(text: str) -> list[str]:
     """The names in a list with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{name} has {text!r}: expected numbers with commas") from None
 
 
 def _weighted(first: list[str], more: list[str]) -> list[tuple[Path, float]]:
@@ -503,21 +439,6 @@ def _progress(quiet: bool) -> "Iterator[Callable[..., None]]":
             )
 
         yield show
-
-
-@contextmanager
-def _counted(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of how many are done on stderr; nothing where that is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda n_done, n_all: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("trials", total=None)
-        yield lambda n_done, n_all: bar.update(task, completed=n_done, total=n_all)
 
 
 @contextmanager

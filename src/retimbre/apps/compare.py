@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retimbre._clips import Clip, as_sound, check_length
+from retimbre._output import atomic, check_writable, make_folder
 from retimbre._result import Result
 from retimbre._transfer import transfer
 from retimbre.errors import DivergedError, InputError
 from retimbre.networks import weights
-from retimbre.networks.kinds import kind_of
-from retimbre.objective.optimise import Step
-from retimbre.quality import comparison, report
-from retimbre.quality.comparison import UNTRAINED, Comparison, Score, Trial
+from retimbre.networks.registry import kind_of
+from retimbre.optim.minimise import Step
+from retimbre.report import comparison
+from retimbre.report import page as report
+from retimbre.report.comparison import UNTRAINED, Comparison, Score, Trial
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio, collected
-from retimbre.sound.files import atomic, check_writable, make_folder, write
+from retimbre.sound.files import write
 
 NETWORKS = ("kernel", "shallow", "vggish", "cnn14")
 """Networks that are compared where none are named."""

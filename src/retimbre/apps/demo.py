@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from retimbre._output import atomic, check_writable, make_folder
 from retimbre._transfer import transfer
 from retimbre.apps import compare
 from retimbre.errors import InputError
 from retimbre.music.orchestra import render
 from retimbre.music.score import GREENSLEEVES, MINUET, Piece
-from retimbre.objective.optimise import Step
-from retimbre.quality import report
+from retimbre.optim.minimise import Step
+from retimbre.report import page as report
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
-from retimbre.sound.files import atomic, check_writable, make_folder, write
+from retimbre.sound.files import write
 
 SECONDS = 6.0
 """Default length of a clip: two to four bars."""

@@ -39,10 +39,10 @@ def _top(context: typer.Context) -> None:
 @app.command("list")
 def list_() -> None:
     """List the weights: which are here, under which licence, and what to cite."""
-    from retimbre.networks import registry
+    from retimbre.networks import published
 
-    for name, entry in registry.REGISTRY.items():
-        here = "here" if registry.path(name).is_file() else "not here"
+    for name, entry in published.REGISTRY.items():
+        here = "here" if published.path(name).is_file() else "not here"
         typer.echo(f"{name:8}  {here:8}  {entry.licence:10}  {entry.citation}")
 
 
@@ -108,9 +108,9 @@ def verify(name: _AnyName = None) -> None:
 @app.command()
 def path(name: _AnyName = None) -> None:
     """Print the file that holds weights, or would; the folder of all if no name is given."""
-    from retimbre.networks import registry
+    from retimbre.networks import published
 
-    typer.echo(registry.cache_folder() if name is None else registry.path(name))
+    typer.echo(published.cache_folder() if name is None else published.path(name))
 
 
 def _say(message: str) -> None:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from retimbre.errors import WeightsError
-from retimbre.networks.registry import Weights, how_to_get
+from retimbre.networks.published import Weights, how_to_get
 from retimbre.networks.tables import UnreadError, part, values, varint
 
 _INTEGER, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}  # kinds of fields; the bytes of those of a fixed size

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.frontends import slaney_mel
-from retimbre.networks.kinds import Features, Kind
+from retimbre.networks.registry import Features, Kind
 from retimbre.settings import Settings
+from retimbre.sound.mel import slaney_mel
 
 RATE = 32_000
 _N_FFT, _HOP, _N_BANDS = 1024, 320, 64

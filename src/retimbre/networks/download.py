@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from retimbre.errors import RetimbreError, WeightsError
-from retimbre.networks.registry import Weights, by_hand
+from retimbre.networks.published import Weights, by_hand
 
 if TYPE_CHECKING:
     import requests

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.kinds import Features, Kind
+from retimbre.networks.registry import Features, Kind
 from retimbre.settings import REFERENCE_RATE, Settings
 
 LOWEST, PER_OCTAVE, POSITIONS = 80.0, 12, 56

@@ -1,144 +1,144 @@
-"""The published sets of trained weights: where they come from, what is in them, and where they go."""
+"""What a network is to the rest of retimbre, and which there are.
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+A network gives its layers by name, each (C', T') for C' features at T' places. It also says which of its
+layers hold content and which hold style, each with a weight. Packages add networks of their own through
+the entry-point group ``retimbre.networks``, where each name leads to a :class:`Kind`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
 
 from retimbre.errors import InputError
+from retimbre.settings import Settings
+
+Features = dict[str, Tensor]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """A published set of weights.
+class Network(Protocol):
+    """What the objective asks of a network."""
 
-    Args:
-        name: Its name here.
-        file: Name of the published file.
-        url: Where it is published.
-        checksum: Sum of the published file, ``sha256:...`` or ``md5:...`` with as many first digits as are
-            known.
-        size: Size of the published file in bytes, if known.
-        licence: SPDX identifier.
-        citation: The paper to cite.
-        shapes: Shape of each tensor, by name.
-        ignored: Patterns of names that the file may hold beside these: tables made from settings and counts.
-        also: Sums of other files that were published with the same tensors.
-        checkpoint: TensorFlow's name of each tensor, where a checkpoint was published.
+    @property
+    def content_layers(self) -> Mapping[str, float]:
+        """Weight of each content layer, by name."""
+
+    @property
+    def style_layers(self) -> Mapping[str, float]:
+        """Weight of each style layer, by name."""
+
+    def __call__(self, x: Tensor) -> Features:
+        """Map what is heard to every layer named above.
+
+        That is a compressed spectrogram (F, T); or, where the network's kind has a ``sample_rate``, samples
+        (C, N) at that rate, each channel by itself.
+        """
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A network that can be asked for by name.
+
+    Attributes:
+        summary: What it is, in a line.
+        front_end: What it hears.
+        layers: Names of its layers.
+        needs: What has to be there.
+        build: Makes it, from the settings and the number of frequency bins of the spectrogram, which are
+            ``REFERENCE_RATE / settings.n_fft`` Hz apart; ``None`` for the closed form, which has no features.
+        sample_rate: Rate in Hz of the samples that it hears; ``None`` for the spectrogram.
+        patches: Whether the setting ``patches`` means anything to it.
+        layers_of: Names of its layers where they depend on the settings.
     """
 
-    name: str
-    file: str
-    url: str
-    checksum: str
-    size: int | None
-    licence: str
-    citation: str
-    shapes: Mapping[str, tuple[int, ...]]
-    ignored: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    checkpoint: Mapping[str, str] = field(default_factory=dict)
+    summary: str
+    front_end: str
+    layers: tuple[str, ...]
+    needs: str
+    build: Callable[[Settings, int], nn.Module] | None
+    sample_rate: int | None = None
+    patches: bool = False
+    layers_of: Callable[[Settings], tuple[str, ...]] | None = None
+
+    def make(self, settings: Settings, n_bins: int) -> nn.Module:
+        """Build the network, and give it the layers that the settings choose.
+
+        Raises:
+            InputError: the settings choose layers that it does not have.
+        """
+        assert self.build is not None, "the closed form has no features"
+        network: Any = self.build(settings, n_bins)
+        layers = self.layers_of(settings) if self.layers_of else self.layers
+        network.content_layers = chosen(settings.content_layers, "content", network.content_layers, layers)
+        network.style_layers = chosen(settings.style_layers, "style", network.style_layers, layers)
+        made: nn.Module = network
+        return made
 
 
-def _vggish_shapes() -> dict[str, tuple[int, ...]]:
-    channels = {0: (64, 1), 3: (128, 64), 6: (256, 128), 8: (256, 256), 11: (512, 256), 13: (512, 512)}
-    units = {0: (4096, 12288), 2: (4096, 4096), 4: (128, 4096)}
-    layers: dict[str, tuple[int, ...]] = {f"features.{i}": (*pair, 3, 3) for i, pair in channels.items()}
-    layers |= {f"embeddings.{i}": pair for i, pair in units.items()}
-    weights = {f"{layer}.weight": shape for layer, shape in layers.items()}
-    return weights | {f"{layer}.bias": shape[:1] for layer, shape in layers.items()}
+def kinds() -> dict[str, Kind]:
+    """Every network that is installed, by name."""
+    return {entry.name: entry.load() for entry in sorted(entry_points(group="retimbre.networks"))}
 
 
-def _vggish_checkpoint() -> dict[str, str]:
-    layers = {f"features.{i}": f"conv{n}" for i, n in ((0, "1"), (3, "2"))}
-    layers |= {
-        f"features.{i}": f"conv{n[0]}/conv{n}" for i, n in ((6, "3_1"), (8, "3_2"), (11, "4_1"), (13, "4_2"))
-    }
-    layers |= {"embeddings.0": "fc1/fc1_1", "embeddings.2": "fc1/fc1_2", "embeddings.4": "fc2"}
-    parts = {"weight": "weights", "bias": "biases"}
-    return {f"{ours}.{p}": f"vggish/{theirs}/{parts[p]}" for p in parts for ours, theirs in layers.items()}
+def kind(name: str) -> Kind:
+    """Find one by its name."""
+    for entry in entry_points(group="retimbre.networks", name=name):
+        found: Kind = entry.load()
+        return found
+    names = ", ".join(sorted(entry_points(group="retimbre.networks").names))
+    raise InputError(f"network is {name}: expected one of {names}")
 
 
-def _cnn14_shapes() -> dict[str, tuple[int, ...]]:
-    channels = (1, 64, 128, 256, 512, 1024, 2048)
-    shapes: dict[str, tuple[int, ...]] = {}
-    norms = {"bn0": 64}
-    for i in range(1, 7):
-        shapes[f"conv_block{i}.conv1.weight"] = (channels[i], channels[i - 1], 3, 3)
-        shapes[f"conv_block{i}.conv2.weight"] = (channels[i], channels[i], 3, 3)
-        norms |= {f"conv_block{i}.bn1": channels[i], f"conv_block{i}.bn2": channels[i]}
-    for norm, size in norms.items():
-        shapes |= {f"{norm}.{part}": (size,) for part in ("weight", "bias", "running_mean", "running_var")}
-    for layer, size in (("fc1", 2048), ("fc_audioset", 527)):
-        shapes |= {f"{layer}.weight": (size, 2048), f"{layer}.bias": (size,)}
-    return shapes
-
-
-REGISTRY = {
-    "vggish": Weights(
-        name="vggish",
-        file="vggish-10086976.pth",
-        url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
-        checksum="sha256:10086976",  # the digits in the file's name, the only ones published
-        size=None,
-        licence="Apache-2.0",
-        citation="Hershey et al. 2017, CNN architectures for large-scale audio classification, ICASSP",
-        shapes=_vggish_shapes(),
-        ignored=("pproc.*",),
-        also=("md5:d1c7011e6366aa34176bb05c705e31a8",),  # vggish_model.ckpt, of the network's authors
-        checkpoint=_vggish_checkpoint(),
-    ),
-    "cnn14": Weights(
-        name="cnn14",
-        file="Cnn14_mAP=0.431.pth",
-        url="https://zenodo.org/records/3987831/files/Cnn14_mAP%3D0.431.pth?download=1",
-        checksum="sha256:0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
-        size=327_428_481,
-        licence="CC-BY-4.0",
-        citation="Kong et al. 2020, PANNs: large-scale pretrained audio neural networks, IEEE/ACM TASLP 28",
-        shapes=_cnn14_shapes(),
-        ignored=("spectrogram_extractor.*", "logmel_extractor.*", "*.num_batches_tracked"),
-    ),
-}
-
-
-def registered(name: str) -> Weights:
-    """Give the set of this name.
+def kind_of(settings: Settings) -> Kind:
+    """Find the one that settings ask for.
 
     Raises:
-        InputError: there is none.
-
-    >>> registered("cnn14").licence
-    'CC-BY-4.0'
+        InputError: there is none, or they ask for what it does not do.
     """
-    if name not in REGISTRY:
-        raise InputError(f"no weights are called {name}: expected one of {', '.join(REGISTRY)}")
-    return REGISTRY[name]
+    found = kind(settings.network)
+    if settings.patches and not found.patches:
+        names = ", ".join(name for name, other in kinds().items() if other.patches)
+        raise InputError(f"patches is True: expected a network that hears patches, {names}")
+    if found.sample_rate is not None:
+        for name, allowed in (("align", ("auto", "off")), ("match", ("none",))):
+            if (value := getattr(settings, name)) not in allowed:
+                raise InputError(
+                    f"{name} is {value}: expected {' or '.join(allowed)}, as the network {settings.network} "
+                    "hears samples and no spectrogram"
+                )
+    return found
 
 
-def cache_folder() -> Path:
-    """Give the folder of the weights: ``RETIMBRE_CACHE``, or the system's folder for caches."""
-    if folder := os.environ.get("RETIMBRE_CACHE"):
-        return Path(folder).expanduser()
-    import pooch
-
-    return Path(pooch.os_cache("retimbre"))
+def build(settings: Settings, n_bins: int, device: torch.device) -> Network:
+    """Make the network of the settings, for spectrograms of ``n_bins`` bins if it hears those."""
+    network = kind_of(settings).make(settings, n_bins).to(device).requires_grad_(False)
+    return network  # type: ignore[return-value]
 
 
-def path(name: str) -> Path:
-    """Give the file that holds a set of weights, or would.
+def chosen(
+    text: str | None, role: str, default: Mapping[str, float], layers: Iterable[str]
+) -> Mapping[str, float]:
+    """Read ``NAME,NAME:WEIGHT`` from a setting; the network's own choice where there is none.
 
-    Raises:
-        InputError: no set has this name.
+    >>> chosen("conv1,conv2:0.5", "style", {}, ["conv1", "conv2"])
+    {'conv1': 1.0, 'conv2': 0.5}
     """
-    return cache_folder() / f"{registered(name).name}.safetensors"
-
-
-def by_hand(weights: Weights) -> str:
-    """Say what to do where no program reaches the internet, for the end of an error."""
-    return f"download {weights.url} by hand and run 'retimbre weights import {weights.name} FILE'"
-
-
-def how_to_get(weights: Weights) -> str:
-    """Say what to do to have the weights, for the end of an error."""
-    return f"run 'retimbre weights fetch {weights.name}', or, if offline, {by_hand(weights)}"
+    if text is None:
+        return default
+    layers, found = list(layers), dict[str, float]()
+    for part in text.split(","):
+        name, _, weight = part.strip().partition(":")
+        try:
+            found[name] = float(weight or 1)
+        except ValueError:
+            found[name] = math.nan
+        if name not in layers or not 0 < found[name] < math.inf:
+            raise InputError(
+                f"{role}_layers is {text}: expected NAME or NAME:WEIGHT, several with commas, of the layers "
+                f"{', '.join(layers)}"
+            )
+    return found

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from retimbre.errors import WeightsError
 from retimbre.networks import checkpoint
-from retimbre.networks.registry import Weights, how_to_get
+from retimbre.networks.published import Weights, how_to_get
 from retimbre.networks.tables import MAGIC
 
 

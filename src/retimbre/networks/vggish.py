@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from retimbre.networks.frontends import htk_mel
-from retimbre.networks.kinds import Features, Kind
+from retimbre.networks.registry import Features, Kind
 from retimbre.settings import Settings
+from retimbre.sound.mel import htk_mel
 
 RATE = 16_000
 _WINDOW, _HOP, _N_FFT, _N_BANDS = 400, 160, 512, 64

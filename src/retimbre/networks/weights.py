@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from retimbre._output import atomic
 from retimbre.errors import RetimbreError, WeightsError
 from retimbre.networks.download import OnProgress, download
-from retimbre.networks.registry import REGISTRY, Weights, by_hand, cache_folder, how_to_get, path, registered
+from retimbre.networks.published import REGISTRY, Weights, by_hand, cache_folder, how_to_get, path, registered
 from retimbre.networks.state_dict import matched, read, read_safetensors
-from retimbre.sound.files import atomic
 
 __all__ = [
     "REGISTRY",
@@ -39,7 +39,7 @@ def load(name: str) -> dict[str, Tensor]:
     """Read a set of weights.
 
     Args:
-        name: A name in :data:`~retimbre.networks.registry.REGISTRY`.
+        name: A name in :data:`~retimbre.networks.published.REGISTRY`.
 
     Returns:
         The tensors by name, float32, on the CPU.
@@ -74,7 +74,7 @@ def import_file(name: str, file: str | os.PathLike[str]) -> Path:
     """Make the file of a set of weights from one that lies here.
 
     Args:
-        name: A name in :data:`~retimbre.networks.registry.REGISTRY`.
+        name: A name in :data:`~retimbre.networks.published.REGISTRY`.
         file: The published file, or any state dict with the same names and shapes: saved by torch, under
             ``model`` or ``state_dict`` or bare, or in safetensors; or, of VGGish, TensorFlow's
             checkpoint in format V1, as its authors published it.
@@ -115,7 +115,7 @@ def fetch(name: str, *, on_progress: OnProgress | None = None, url: str | None =
     A download that was cut off goes on where it ended, by itself and in the next call.
 
     Args:
-        name: A name in :data:`~retimbre.networks.registry.REGISTRY`.
+        name: A name in :data:`~retimbre.networks.published.REGISTRY`.
         on_progress: Called while the bytes come in.
         url: Another place with the same file.
 

@@ -5,20 +5,18 @@ PyAV, the extra ``av``. Files are written under a temporary name and renamed, so
 holds half a file.
 """
 
-import contextlib
 import io
 import os
 import re
-import secrets
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
-from retimbre.sound import containers
+from retimbre._output import atomic, check_writable
+from retimbre.errors import AudioReadError, DependencyError, InputError
+from retimbre.sound import truncation as containers
 from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collected, recut
 
 _FORMATS = {
@@ -149,67 +147,6 @@ def _decoded_with_av(path: Path) -> _Decoded:
         ) from error
 
 
-class Tape(contextlib.AbstractContextManager["Tape"]):
-    """Sound that is written once, piece by piece, and then read as often as needed; a context manager.
-
-    Args:
-        sample_rate: Rate in Hz.
-        n_channels: Number of channels, C.
-        folder: Where to keep the samples until the end of the context, in a file without a name; in memory
-            if ``None``.
-    """
-
-    def __init__(self, sample_rate: int, n_channels: int, folder: Path | None = None) -> None:
-        self.sample_rate, self.n_channels, self.n_samples = sample_rate, n_channels, 0
-        self._parts: list[Samples] = []
-        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-
-    def __exit__(self, *error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def append(self, samples: Samples) -> None:
-        """Write samples (C, n) behind what is there."""
-        self.n_samples += samples.shape[1]
-        if self._file is None:
-            self._parts.append(samples)
-        else:
-            try:
-                self._file.write(np.ascontiguousarray(samples.T, dtype=np.float32).tobytes())
-            except OSError as error:
-                raise RetimbreError(f"the result cannot be written: {error.strerror}") from error
-
-    def pieces(self, length: int) -> Iterator[Samples]:
-        """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
-        if self._file is None:
-            yield from recut(self._parts, length)
-            return
-        size = 4 * self.n_channels
-        for start in range(0, self.n_samples, length):
-            self._file.seek(start * size)
-            data = self._file.read(min(length, self.n_samples - start) * size)
-            yield np.frombuffer(data, np.float32).reshape(-1, self.n_channels).T
-
-
-@contextlib.contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its name when all went well.
-
-    Raises:
-        RetimbreError: the system refused to write (a full disk, a folder that is gone).
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RetimbreError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def check_output(
     path: str | os.PathLike[str],
     *,
@@ -238,35 +175,6 @@ def check_output(
         raise InputError(
             f"{path.suffix} cannot hold {n_channels} channels at {sample_rate} Hz, which the content "
             "has: write .wav"
-        ) from error
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are missing; raise an InputError where that cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be made: {error.strerror}") from error
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise an InputError where no file of that name could be written."""
-    path = Path(path)
-    probe = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder: expected the name of a file")
-        path.exists()  # raises where the name itself cannot be
-        if not path.parent.is_dir():
-            raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): expected another name") from error
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"{path.parent} cannot be written to ({error.strerror}): expected a folder of yours"
         ) from error
 
 

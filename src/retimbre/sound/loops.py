@@ -8,8 +8,8 @@ import numpy as np
 
 from retimbre.sound.audio import Audio, Samples, collected
 from retimbre.sound.blocks import crossfade
-from retimbre.sound.loudness import match_loudness
-from retimbre.sound.spectral import Window
+from retimbre.sound.limiter import match_loudness
+from retimbre.sound.stft import Window
 
 BLOCK = 8.0
 """Seconds: longest block. Memory and time of an evaluation grow with its square."""

@@ -1,16 +1,12 @@
 """Loudness by ITU-R BS.1770-4, and a limiter that keeps peaks under a ceiling."""
 
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from retimbre.sound.audio import Samples, Sound
-
-CEILING = 10 ** (-1.1 / 20)
-"""Highest sample that is written: a little under -1 dBFS, so that rounding stays under it too."""
 
 
 def loudness(sound: Sound) -> float:
@@ -85,73 +81,3 @@ def _k_response(n: int, sample_rate: int) -> npt.NDArray[np.complex128]:
     poles = (1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k)
     high_pass = biquad((poles[0], -2 * poles[0], poles[0]), poles)
     return shelf * high_pass
-
-
-class Limited:
-    """A sound with a gain, and with its peaks turned down to a ceiling: all channels together, smoothly.
-
-    The gain is found on a grid of one millisecond: what each block needs, the least of that over
-    five blocks to either side, smoothed over five and interpolated. Every value that enters the
-    gain at a sample is at most what that sample needs, so the result never exceeds the ceiling.
-
-    Args:
-        sound: What is limited; is not changed.
-        gain: Applied first, linear.
-        ceiling: Highest absolute sample of the result, linear.
-    """
-
-    def __init__(self, sound: Sound, *, gain: float = 1.0, ceiling: float = CEILING) -> None:
-        self.sample_rate, self.n_channels = sound.sample_rate, sound.n_channels
-        self.n_samples = sound.n_samples
-        self._sound, self._ceiling = sound, ceiling
-        self._size = max(1, sound.sample_rate // 1000)
-        self._peaks = np.concatenate([_peaks(p, self._size) for p in sound.pieces(10_000 * self._size)])
-        self.gain = gain
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the gain alone keeps under the ceiling."""
-        return self.gain * float(self._peaks.max()) <= self._ceiling
-
-    def pieces(self, length: int) -> Iterator[Samples]:
-        """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
-        if self.is_plain:
-            for piece in self._sound.pieces(length):
-                yield piece * np.float32(self.gain)
-            return
-        need = np.pad(self._ceiling / np.maximum(self.gain * self._peaks, self._ceiling), 7, mode="edge")
-        least = np.lib.stride_tricks.sliding_window_view(need, 11).min(axis=1)
-        smooth = np.lib.stride_tricks.sliding_window_view(least, 5).mean(axis=1)
-        centres = (np.arange(len(smooth)) + 0.5) * self._size
-        start = 0
-        for piece in self._sound.pieces(length):
-            at = np.arange(start, start + piece.shape[1]) + 0.5
-            yield (piece * (self.gain * np.interp(at, centres, smooth))).astype(np.float32)
-            start += piece.shape[1]
-
-
-def _peaks(samples: Samples, size: int) -> npt.NDArray[np.float32]:
-    """Highest absolute sample of each block of ``size``, over all channels."""
-    peak = np.abs(samples).max(axis=0)
-    highest: npt.NDArray[np.float32] = np.pad(peak, (0, -len(peak) % size)).reshape(-1, size).max(axis=1)
-    return highest
-
-
-def match_loudness(sound: Sound, target: float) -> Limited:
-    """Bring a clip that is not silent to a loudness (LUFS), with no sample over the ceiling.
-
-    Peaks that would pass the ceiling are limited; the gain is corrected for what the limiter takes.
-    Where even that cannot reach the target (a target louder than the ceiling allows), the clip
-    is as loud as three corrections of at most 6 dB make it.
-    """
-    matched = Limited(sound)
-    level = target - loudness(sound)
-    for _ in range(4):
-        matched.gain = 10 ** (level / 20)
-        if matched.is_plain:
-            break
-        missing = target - loudness(matched)
-        if abs(missing) < 0.05:
-            break
-        level += min(missing, 6.0)
-    return matched

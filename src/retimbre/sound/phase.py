@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from retimbre.sound.spectral import Window, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude
+from retimbre.sound.stft import Window
 
 _MOMENTUM = 0.99  # the value that Perraudin et al. recommend
 

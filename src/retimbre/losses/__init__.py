@@ -1,0 +1,1 @@
+"""Content and style terms, and the objective that they make up."""

@@ -1,0 +1,1 @@
+"""Measures of style transfer by their field names."""

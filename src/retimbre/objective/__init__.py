@@ -1,1 +1,0 @@
-"""What a transfer minimises, and how."""

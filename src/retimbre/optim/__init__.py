@@ -1,0 +1,1 @@
+"""L-BFGS, Adam and the loop that minimises an objective."""

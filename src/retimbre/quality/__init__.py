@@ -1,1 +1,0 @@
-"""What came out: pictures and pages, to see and hear a result."""

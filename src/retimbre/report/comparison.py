@@ -1,0 +1,201 @@
+"""One page that shows several networks on the same pair, to switch between them while the music goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from retimbre._result import Result
+from retimbre.metrics import measures as measure
+from retimbre.report.page import cards, curve, rendered, require, settings_rows
+from retimbre.sound.audio import Audio
+
+UNTRAINED = "untrained: random weights"
+"""What is said of a network of trained weights that was used without them."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an output is worth, by the measures.
+
+    Args:
+        kept: How much of the content is kept (:func:`retimbre.metrics.measures.kept`).
+        reached: How much of the style is reached (:func:`retimbre.metrics.measures.reached`).
+    """
+
+    kept: Mapping[str, float]
+    reached: Mapping[str, float]
+
+    @classmethod
+    def of(cls, output: Audio, style: Audio, content: Audio) -> "Score":
+        """Measure an output, by the measures that make up a balance."""
+        names = measure.WEIGHED
+        return cls(
+            measure.kept(output, content, names=names), measure.reached(output, style, content, names=names)
+        )
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean of what is kept, and of what is reached."""
+        return measure.weighed(self.kept), measure.weighed(self.reached)
+
+    @property
+    def balance(self) -> float:
+        """Harmonic mean of the two means."""
+        return measure.balance(self.kept, self.reached)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one network made of a pair.
+
+    Args:
+        network: Its name.
+        weights: ``"trained"``, :data:`UNTRAINED`, or ``"none"``.
+        result: The full run, at the best strength of the sweep.
+        score: Measures of its output.
+        sweep: Measures of the short runs, by strength.
+        sweep_seconds: Time that the short runs took.
+        file: Name of the output beside the page.
+    """
+
+    network: str
+    weights: str
+    result: Result
+    score: Score
+    sweep: Mapping[float, Score]
+    sweep_seconds: float
+    file: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several networks on the same pair.
+
+    Args:
+        title: Heading.
+        content: The content clip.
+        style: The style clip.
+        trials: One per network.
+        note: A sentence or two under the heading.
+        files: Names of the content and the style beside the page.
+    """
+
+    title: str
+    content: Audio
+    style: Audio
+    trials: Sequence[Trial]
+    note: str = ""
+    files: tuple[str, str] = ("", "")
+
+
+def page(title: str, comparisons: Sequence[Comparison], *, intro: str = "") -> str:
+    """Write the page.
+
+    Args:
+        title: Title and first heading.
+        comparisons: What to show, at least one, each with at least one trial.
+        intro: A paragraph under the title; blank lines divide it into several.
+
+    Returns:
+        HTML, self-contained. Every text that is given is escaped.
+
+    Raises:
+        DependencyError: ``jinja2`` or ``matplotlib`` is not installed.
+    """
+    require()
+    settings = comparisons[0].trials[0].result.settings
+    varied = ("network", "strength", "random_weights")  # each network has its own: the tables say them
+    return rendered(
+        "compare.html.j2",
+        title=title,
+        paragraphs=[part for part in intro.split("\n\n") if part.strip()],
+        overall=_overall(comparisons) if len(comparisons) > 1 else None,
+        pairs=[_view(comparison) for comparison in comparisons],
+        settings=[row for row in settings_rows(settings) if row["name"] not in varied],
+        untrained=UNTRAINED,
+    )
+
+
+def _overall(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Means over the pairs, for each network that has done them all."""
+    rows = []
+    for first in comparisons[0].trials:
+        trials = [t for c in comparisons for t in c.trials if t.network == first.network]
+        if len(trials) < len(comparisons):
+            continue
+        kept, reached = zip(*(t.score.means for t in trials), strict=True)
+        rows.append(
+            {
+                "network": first.network,
+                "weights": first.weights,
+                "kept": _number(fmean(kept)),
+                "reached": _number(fmean(reached)),
+                "balance": _number(fmean(t.score.balance for t in trials)),
+                "pace": f"{fmean(_pace(t) for t in trials):.1f} s",
+            }
+        )
+    return rows
+
+
+def _view(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "title": comparison.title,
+        "note": comparison.note,
+        "clips": _clips(comparison),
+        "trials": [_trial(trial) for trial in comparison.trials],
+        "strengths": [f"{strength:g}" for strength in comparison.trials[0].sweep],
+    }
+
+
+def _clips(comparison: Comparison) -> list[dict[str, Any]]:
+    shown = [
+        ("Content", "what to keep", comparison.files[0], comparison.content),
+        ("Style", "what to sound like", comparison.files[1], comparison.style),
+    ]
+    for trial in comparison.trials:
+        what = f"strength {trial.result.settings.strength:g}"
+        if trial.weights == UNTRAINED:
+            what += f", {UNTRAINED}"
+        shown.append((trial.network, what, trial.file, trial.result.audio))
+    return cards(shown)
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    result = trial.result
+    return {
+        "network": trial.network,
+        "weights": trial.weights,
+        "strength": f"{result.settings.strength:g}",
+        **_scores(trial.score),
+        "evaluations": len(result.steps),
+        "seconds": f"{result.seconds:.1f} s",
+        "pace": f"{_pace(trial):.1f} s",
+        "sweep_seconds": f"{trial.sweep_seconds:.1f} s",
+        "sweep": [
+            _scores(score) | {"best": strength == result.settings.strength}
+            for strength, score in trial.sweep.items()
+        ],
+        "curve": curve(result),
+        "first": f"{result.steps[0].loss:.3g}" if result.steps else "",
+        "last": f"{result.steps[-1].loss:.3g}" if result.steps else "",
+    }
+
+
+def _scores(score: Score) -> dict[str, Any]:
+    kept, reached = score.means
+    return {
+        "kept": _number(kept),
+        "kept_parts": {name: _number(value) for name, value in score.kept.items()},
+        "reached": _number(reached),
+        "reached_parts": {name: _number(value) for name, value in score.reached.items()},
+        "balance": _number(score.balance),
+    }
+
+
+def _pace(trial: Trial) -> float:
+    return trial.result.seconds / trial.result.audio.seconds
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,46 @@
+"""Mel filter banks: HTK's and Slaney's."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def htk_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float) -> Tensor:
+    """Triangles that are linear in mel = 1127 ln(1 + f / 700), highest value one; (n_fft / 2 + 1, n_bands).
+
+    As VGGish has them: the bin at 0 Hz belongs to no band.
+    """
+
+    def mel(hertz: Tensor) -> Tensor:
+        return 1127 * torch.log1p(hertz / 700)
+
+    bins = mel(torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64))
+    first, last = mel(torch.tensor([low, high], dtype=torch.float64)).tolist()
+    edges = torch.linspace(first, last, n_bands + 2, dtype=torch.float64)
+    bank = _triangles(bins, edges)
+    bank[0] = 0
+    return bank.float()
+
+
+def slaney_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float) -> Tensor:
+    """Triangles that are linear in Hz, of equal area, with edges equally spaced on Slaney's scale.
+
+    That scale is linear up to 1000 Hz (15 mel) and then logarithmic, 27 mel for a factor of 6.4 (Slaney 1998,
+    "Auditory Toolbox"; the default of librosa). Shape (n_fft / 2 + 1, n_bands).
+    """
+    per_mel, step = 200 / 3, math.log(6.4) / 27
+
+    def mel(hertz: float) -> float:
+        return hertz / per_mel if hertz < 1000 else 15 + math.log(hertz / 1000) / step
+
+    scale = torch.linspace(mel(low), mel(high), n_bands + 2, dtype=torch.float64)
+    edges = torch.where(scale < 15, scale * per_mel, 1000 * torch.exp((scale - 15) * step))
+    bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
+    return (_triangles(bins, edges) * (2 / (edges[2:] - edges[:-2]))).float()
+
+
+def _triangles(bins: Tensor, edges: Tensor) -> Tensor:
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    up, down = (bins[:, None] - low) / (centre - low), (high - bins[:, None]) / (high - centre)
+    return torch.minimum(up, down).clamp(min=0)

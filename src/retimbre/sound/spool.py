@@ -1,0 +1,53 @@
+"""A temporary store of sound: written once, read as often as needed."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from retimbre.errors import RetimbreError
+from retimbre.sound.audio import Samples, recut
+
+
+class Spool(contextlib.AbstractContextManager["Spool"]):
+    """Sound that is written once, piece by piece, and then read as often as needed; a context manager.
+
+    Args:
+        sample_rate: Rate in Hz.
+        n_channels: Number of channels, C.
+        folder: Where to keep the samples until the end of the context, in a file without a name; in memory
+            if ``None``.
+    """
+
+    def __init__(self, sample_rate: int, n_channels: int, folder: Path | None = None) -> None:
+        self.sample_rate, self.n_channels, self.n_samples = sample_rate, n_channels, 0
+        self._parts: list[Samples] = []
+        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, samples: Samples) -> None:
+        """Write samples (C, n) behind what is there."""
+        self.n_samples += samples.shape[1]
+        if self._file is None:
+            self._parts.append(samples)
+        else:
+            try:
+                self._file.write(np.ascontiguousarray(samples.T, dtype=np.float32).tobytes())
+            except OSError as error:
+                raise RetimbreError(f"the result cannot be written: {error.strerror}") from error
+
+    def pieces(self, length: int) -> Iterator[Samples]:
+        """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
+        if self._file is None:
+            yield from recut(self._parts, length)
+            return
+        size = 4 * self.n_channels
+        for start in range(0, self.n_samples, length):
+            self._file.seek(start * size)
+            data = self._file.read(min(length, self.n_samples - start) * size)
+            yield np.frombuffer(data, np.float32).reshape(-1, self.n_channels).T

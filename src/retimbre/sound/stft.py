@@ -1,0 +1,138 @@
+"""Spectrograms: there, back, and what several channels have in common.
+
+A *spectrogram* here is a tensor of magnitudes (F, T); networks see its compressed form,
+``log1p(magnitude)``. Everything is differentiable; magnitudes are ``abs`` of complex numbers,
+whose gradient at zero is zero (that of ``sqrt(re**2 + im**2)`` is NaN).
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from retimbre.settings import REFERENCE_RATE, Settings
+
+_CPU = torch.device("cpu")
+_TONE_SCALE = 2048
+"""A window of this many samples has scale one: magnitudes mean the same at any window and rate."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The short-time Fourier transform at one rate: periodic Hann, centred, zero-padded.
+
+    Args:
+        n_fft: Length of the window in samples, even.
+        hop_length: Step between windows in samples, at most ``n_fft / 2``.
+        device: Where the window lives.
+
+    >>> Window(2048, 512).stft(torch.zeros(1, 22050)).shape
+    torch.Size([1, 1025, 44])
+    """
+
+    n_fft: int
+    hop_length: int
+    device: torch.device = _CPU
+
+    @classmethod
+    def at_rate(cls, settings: Settings, sample_rate: int, device: torch.device) -> "Window":
+        """Give the settings' window the same length in seconds at another rate (Hz).
+
+        The hop is rounded to a whole number of samples and the window to a multiple of two whose
+        factors are 2, 3, 5 and 7, within two percent, where the transform is fast.
+
+        >>> Window.at_rate(Settings(), 44100, torch.device("cpu")).n_fft
+        4096
+        """
+        ratio = sample_rate / REFERENCE_RATE
+        n_fft = _nearest_smooth(settings.n_fft * ratio)
+        hop_length = min(n_fft // 2, max(1, round(settings.hop_length * n_fft / settings.n_fft)))
+        return cls(n_fft, hop_length, device)
+
+    def stated(self, settings: Settings, sample_rate: int) -> Settings:
+        """Give the settings with this window in them: what it and its hop are at 22 050 Hz.
+
+        Rounded to whole numbers and kept within their ranges. A network reads ``22 050 Hz / n_fft``, the
+        distance of its bins, from them.
+
+        >>> Window(8192, 2048).stated(Settings(), 44100).n_fft
+        4096
+        """
+        ratio = REFERENCE_RATE / sample_rate
+        n_fft = min(65_536, max(32, 2 * round(self.n_fft * ratio / 2)))
+        hop_length = min(n_fft // 2, max(8, round(self.hop_length * ratio)))
+        return replace(settings, n_fft=n_fft, hop_length=hop_length)
+
+    def around(self) -> "list[Window]":
+        """Give itself, a window a quarter as long for attacks, and one four times as long for steady tones.
+
+        >>> [(w.n_fft, w.hop_length) for w in Window(2048, 512).around()]
+        [(2048, 512), (512, 256), (8192, 2048)]
+        """
+        short = 2 * max(16, self.n_fft // 8)
+        return [
+            self,
+            Window(short, min(short // 2, max(1, self.hop_length // 2)), self.device),
+            Window(4 * self.n_fft, 4 * self.hop_length, self.device),
+        ]
+
+    @property
+    def n_bins(self) -> int:
+        """Number of frequency bins, F."""
+        return self.n_fft // 2 + 1
+
+    @cached_property
+    def _hann(self) -> Tensor:
+        return torch.hann_window(self.n_fft, dtype=torch.float64, device=self.device)
+
+    def stft(self, samples: Tensor) -> Tensor:
+        """Transform samples (C, N) to complex bins (C, F, T), T = 1 + N // hop_length.
+
+        Scaled by ``2048 / n_fft``, so that a tone has the magnitude that it has with 2048 samples.
+        """
+        bins: Tensor = torch.stft(
+            samples,
+            self.n_fft,
+            self.hop_length,
+            window=self._hann.to(samples.dtype),
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        return bins * (_TONE_SCALE / self.n_fft)
+
+    def istft(self, bins: Tensor, n_samples: int) -> Tensor:
+        """Give the samples (C, N) whose transform is nearest to the bins (C, F, T)."""
+        samples: Tensor = torch.istft(
+            bins * (self.n_fft / _TONE_SCALE),
+            self.n_fft,
+            self.hop_length,
+            window=self._hann.to(bins.real.dtype),
+            center=True,
+            length=n_samples,
+        )
+        return samples
+
+
+def _nearest_smooth(length: float) -> int:
+    """Nearest even number without a prime factor over 7."""
+    candidates = sorted(range(2, round(length * 1.1) + 4, 2), key=lambda n: abs(n - length))
+    for n in candidates:
+        rest = n
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+    raise AssertionError("2 is smooth")
+
+
+def log_magnitude(magnitude: Tensor) -> Tensor:
+    """``log1p``: how networks see magnitudes."""
+    return magnitude.log1p()
+
+
+def from_log_magnitude(compressed: Tensor) -> Tensor:
+    """Undo :func:`compress`; what is below zero has no magnitude and counts as none."""
+    return compressed.clamp(min=0).expm1()

@@ -1,0 +1,112 @@
+"""Musaicing: the content composed of the style's own frames, as a baseline for the benchmark.
+
+Written from the paper: Driedger, Prätzlich and Müller 2015, "Let it Bee: towards NMF-inspired audio
+mosaicing", ISMIR. The magnitudes of the style's frames are a fixed dictionary W (F, K), the content's are V
+(F, T), and only the activations H (K, T) are learnt, by the multiplicative rule that lowers the
+Kullback-Leibler divergence (Lee and Seung 2001). What makes it a mosaic are three constraints, each applied
+to H before every update and the harder the later.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from retimbre.errors import InputError
+from retimbre.settings import Settings
+from retimbre.sound.audio import Audio, collected
+from retimbre.sound.limiter import match_loudness
+from retimbre.sound.loudness import loudness
+from retimbre.sound.phase import griffin_lim
+from retimbre.sound.stft import Window
+
+ROUNDS = 20
+"""Updates, L."""
+REPETITION = 3
+"""Frames on either side in which a frame of the style may sound once, r."""
+POLYPHONY = 10
+"""Frames of the style that may sound at once, p."""
+CONTINUITY = 3
+"""Frames on either side, along the diagonal, that support each other, c."""
+
+_PHASE_ROUNDS = 32
+_SILENT = 1e-3  # of the loudest frame: what is quieter is no material, and its scale would be arbitrary
+
+
+def musaicing(content: Audio, style: Audio, settings: Settings | None = None) -> Audio:
+    """Compose the content of frames of the style.
+
+    For the phase the activations are given the style's complex frames, whose phases go on from frame to
+    frame along a diagonal; from there fast Griffin-Lim, 32 rounds (:mod:`retimbre.sound.phase`; the paper has
+    the original). Window and hop are the settings', so that all rows of a table see the same frames.
+
+    Args:
+        content: What to compose; channels are mixed.
+        style: What to compose it of; channels are mixed.
+        settings: ``n_fft``, ``hop_length`` and ``seed``; the defaults if ``None``.
+
+    Returns:
+        One channel at the content's rate, of its length and loudness.
+
+    Raises:
+        InputError: a clip that is silent.
+    """
+    settings = settings or Settings()
+    window = Window.at_rate(settings, content.sample_rate, torch.device("cpu"))
+    for clip, role in ((content, "content"), (style, "style")):
+        if clip.is_silent:
+            raise InputError(f"the {role} is silent: expected a clip that sounds")
+    target, source = (_bins(clip.resampled(content.sample_rate), window) for clip in (content, style))
+    size = source.abs().sum(dim=0)
+    source = source * (size > _SILENT * size.max())
+    h = activations(target.abs(), source.abs(), torch.Generator().manual_seed(settings.seed))
+    composed = source @ h.to(source.dtype)
+    image = torch.polar(torch.ones_like(composed.real), composed.angle())[None]
+    samples, _ = griffin_lim(source.abs() @ h, image, window, content.n_samples, n_iter=_PHASE_ROUNDS)
+    made = Audio(samples.numpy(), content.sample_rate)
+    return made if made.is_silent else collected(match_loudness(made, loudness(content)))
+
+
+def activations(target: Tensor, source: Tensor, generator: torch.Generator) -> Tensor:
+    """Learn which frames of the source sound when in the target, under the three constraints.
+
+    In round l of L, with f = 1 - l / L:
+
+    - repetition: what is not the largest of 2 r + 1 frames in its row is multiplied by f;
+    - polyphony: what is not among the p largest of its column is multiplied by f;
+    - continuity: each becomes the sum of 2 c + 1 along its diagonal, so that the source goes on;
+    - update: ``H <- H * (W^T (V / W H)) / (W^T 1)``.
+
+    Args:
+        target: Magnitudes V (F, T).
+        source: Magnitudes W (F, K), the dictionary; columns of zeros stay unused.
+        generator: Of the start, which is uniform.
+
+    Returns:
+        H (K, T), at least 0.
+    """
+    tiny = torch.finfo(target.dtype).tiny
+    floor = max(tiny, 1e-9 * float(target.max()))  # where no frame of the source has anything
+    h = torch.rand(source.shape[1], target.shape[1], generator=generator, dtype=target.dtype)
+    weight = source.sum(dim=0)[:, None]
+    h = torch.where(weight > 0, h, 0.0)
+    for number in range(1, ROUNDS + 1):
+        left = 1 - number / ROUNDS
+        largest = functional.max_pool1d(h[None], 2 * REPETITION + 1, stride=1, padding=REPETITION)[0]
+        h = torch.where(h < largest, left * h, h)
+        least = h.topk(min(POLYPHONY, len(h)), dim=0).values[-1]
+        h = torch.where(h < least, left * h, h)
+        h = _diagonal_sums(h)
+        ratio = target / (source @ h).clamp(min=floor)
+        h = torch.where(weight > 0, h * (source.T @ ratio) / weight.clamp(min=tiny), 0.0)
+    return h
+
+
+def _diagonal_sums(h: Tensor) -> Tensor:
+    """``sum over i from -c to c of h[k + i, t + i]``, zeros beyond the ends."""
+    c, (k, t) = CONTINUITY, h.shape
+    padded = functional.pad(h, (c, c, c, c))
+    return torch.stack([padded[i : i + k, i : i + t] for i in range(2 * c + 1)]).sum(dim=0)
+
+
+def _bins(clip: Audio, window: Window) -> Tensor:
+    return window.stft(torch.from_numpy(clip.samples).mean(dim=0, keepdim=True))[0]

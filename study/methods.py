@@ -1,0 +1,176 @@
+"""What the benchmark compares: the rows of its table.
+
+A row that is :func:`retimbre.transfer` with settings of its own is one line in :data:`METHODS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from retimbre._clips import analyse, spectrogram
+from retimbre._transfer import transfer
+from retimbre.alignment.spectrum import MATCHES
+from retimbre.errors import DivergedError, InputError
+from retimbre.losses.terms import Style
+from retimbre.settings import BALANCED, Settings
+from retimbre.sound.audio import Audio
+from retimbre.sound.phase import griffin_lim
+from retimbre.sound.stereo import image
+from retimbre.sound.stft import Window, from_log_magnitude
+from study.baselines import musaicing
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What a method is given. Only the row that bounds the others takes the target."""
+
+    content: Audio
+    style: Audio
+    target: Audio
+
+
+def _transferred(clips: Clips, settings: Settings) -> Audio:
+    """Transfer; of a run that diverged take what is left, so that it costs the others nothing."""
+    try:
+        result = transfer(clips.content, clips.style, settings)
+    except DivergedError as error:
+        if error.result is None:
+            raise
+        result = error.result
+    if result.stopped == "interrupted":  # half a transfer is not the method's
+        raise KeyboardInterrupt
+    return result.audio
+
+
+def _content(clips: Clips, settings: Settings) -> Audio:
+    return clips.content
+
+
+def _style(clips: Clips, settings: Settings) -> Audio:
+    return clips.style
+
+
+def _target(clips: Clips, settings: Settings) -> Audio:
+    return clips.target
+
+
+def _musaicing(clips: Clips, settings: Settings) -> Audio:
+    return musaicing(clips.content, clips.style, settings)
+
+
+def _matched(clips: Clips, settings: Settings) -> Audio:
+    rate = clips.content.sample_rate
+    window = Window.at_rate(settings, rate, torch.device("cpu"))
+    bins = analyse(clips.content, rate, window)
+    style = Style([(spectrogram(analyse(clips.style, rate, window)), 1.0)])
+    matched = from_log_magnitude(MATCHES["quantile"](spectrogram(bins), style, rate / window.n_fft))
+    samples, _ = griffin_lim(matched, image(bins), window, clips.content.n_samples)
+    return Audio(samples.numpy(), rate)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table.
+
+    Args:
+        name: Its name, for people; with hyphens for blanks it is a file name.
+        about: What it does, in a phrase.
+        make: From clips and settings to the output.
+        settings: Its settings.
+        swept: Whether a strength means something to it: it has a curve then, and a point otherwise.
+        default: Whether it runs where no methods are named.
+    """
+
+    name: str
+    about: str
+    make: Callable[[Clips, Settings], Audio] = field(default=_transferred, repr=False)
+    settings: Settings = field(default_factory=Settings, repr=False)
+    swept: bool = True
+    default: bool = True
+
+    @property
+    def slug(self) -> str:
+        """The name as a file name."""
+        return self.name.replace(" ", "-")
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it runs without a strength: it knows none, or chooses its own."""
+        return not self.swept or self.settings.strength is None
+
+    def at(self, strength: float | None) -> Settings:
+        """Its settings at a strength; ``None`` where it has none."""
+        return self.settings if strength is None else replace(self.settings, strength=strength)
+
+
+REFERENCES = (
+    Method("content copied", "nothing is done: what ratios are to", _content, swept=False),
+    Method("style copied", "the style instead of an output", _style, swept=False),
+    Method("target", "the content's song played by the style's instrument: the answer", _target, swept=False),
+)
+"""Rows that every table has: what has to be beaten, and the bound."""
+
+COPIED, _, TARGET = (method.name for method in REFERENCES)
+
+METHODS = (
+    *REFERENCES,
+    Method("musaicing", "NMF musaicing (Driedger et al. 2015)", _musaicing, swept=False),
+    Method(
+        "ulyanov",
+        "one layer of 4096 random filters, from the content (Ulyanov and Lebedev 2016)",
+        settings=Settings(
+            network="shallow",
+            layers=1,
+            filters=4096,
+            taps=11,
+            # Of .01 to 10 in steps of three the one with the lowest sum of LSD, timbre (ratios) and pitch on
+            # the melodic pairs of TUNE, found with its closed form (network kernel, one layer).
+            content_weight=1.0,
+            align="off",
+            n_iter=38,  # about 40 evaluations, of .7 s each on one core for 7 s of sound
+            tolerance=0,
+            n_iter_phase=32,
+            n_iter_waveform=0,  # the original ends with Griffin-Lim
+        ),
+        swept=False,
+        default=False,
+    ),
+    Method("quantile", "the quantile match alone", _matched, swept=False),
+    Method(
+        "kernel",
+        "the network in closed form, the style as it is",
+        settings=Settings(align="off", strength=BALANCED),
+    ),
+    Method(
+        "harmonic",
+        "the harmonic network, the content moved towards the style's levels",
+        settings=Settings(network="harmonic", align="off", match="quantile", strength=BALANCED),
+    ),
+    Method("retimbre", "as it comes, all chosen from the clips; or at a strength"),
+)
+"""All rows, in the order of the table."""
+
+
+def methods(names: list[str] | None = None) -> tuple[Method, ...]:
+    """Find methods by their names, with blanks or hyphens; :data:`REFERENCES` always come along.
+
+    Args:
+        names: Which; the default ones if ``None``.
+
+    Raises:
+        InputError: a name that is not there.
+
+    >>> [method.name for method in methods(["kernel"])]
+    ['content copied', 'style copied', 'target', 'kernel']
+    """
+    slugs = None if names is None else {name.strip().replace(" ", "-") for name in names}
+    there = [method.slug for method in METHODS]
+    for slug in slugs or ():
+        if slug not in there:
+            raise InputError(f"there is no method {slug!r}: expected some of {', '.join(there)}")
+    return tuple(
+        method
+        for method in METHODS
+        if method in REFERENCES or (method.default if slugs is None else method.slug in slugs)
+    )

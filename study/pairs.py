@@ -1,0 +1,192 @@
+"""The material of the benchmark: pairs of clips with a known answer.
+
+Song A on instrument X is the content, song B on instrument Y the style, and song A on instrument Y
+the *target*, what a perfect transfer would give. All three are played here, from notes, by the
+samples of one soundfont; so the target has the content's notes at the content's times.
+
+What was tuned on some pairs is reported on others: the groups ``"tune"`` and ``"report"`` share
+neither songs nor instruments.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from retimbre.metrics import transcriber as transcribe
+from retimbre.music.orchestra import KITS, render
+from retimbre.music.score import GREENSLEEVES, MINUET, Piece
+from retimbre.sound.audio import Audio
+from study.grooves import GROOVES
+from study.songs import SONGS
+
+SECONDS = 7.0
+"""Length of every clip."""
+
+RATE = 22_050
+"""Sample rate of every clip in Hz, one channel: what the field computes with."""
+
+Kind = Literal["melodic", "percussive", "mixed"]
+Group = Literal["tune", "report"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A content, a style and their target.
+
+    Args:
+        content_song: Song of the content and of the target.
+        content_instrument: Instrument of the content.
+        style_song: Song of the style.
+        style_instrument: Instrument of the style and of the target.
+        kind: Between pitched instruments, between drum kits, or from one to the other.
+        group: Whether the pair is for tuning or for reporting.
+        seconds: Length of every clip.
+    """
+
+    content_song: Piece
+    content_instrument: str
+    style_song: Piece
+    style_instrument: str
+    kind: Kind
+    group: Group
+    seconds: float = SECONDS
+
+    @property
+    def name(self) -> str:
+        """Who plays what, in a phrase."""
+        return (
+            f"{self.content_song.name} on {self.content_instrument}, "
+            f"styled after {self.style_song.name} on {self.style_instrument}"
+        )
+
+    @property
+    def slug(self) -> str:
+        """The name as a file name or a key; no two pairs share it."""
+        songs = (self.content_song.name, self.content_instrument, self.style_song.name, self.style_instrument)
+        kept = "".join(c for c in " ".join(songs).lower() if c.isalnum() or c in " -")
+        return kept.replace(" ", "-")
+
+    @property
+    def pitched(self) -> bool:
+        """Whether content and target have notes: neither is played on a drum kit."""
+        return self.content_instrument not in KITS and self.style_instrument not in KITS
+
+    def written(self) -> transcribe.Roll:
+        """Give the notes that content and target are played from: which semitones are written when.
+
+        Nobody has to hear them. A note lasts as long as it is written, and most instruments ring on.
+
+        Returns:
+            Booleans (88, T) on the frames of :func:`retimbre.metrics.transcriber.piano_roll`.
+        """
+        n_frames = 1 + round(self.seconds * transcribe.RATE) // transcribe.HOP
+        roll = np.zeros((transcribe.N_PITCHES, n_frames), dtype=bool)
+        frames = transcribe.RATE / transcribe.HOP * 60 / self.content_song.tempo  # in a quarter note
+        for note in self.content_song.notes:
+            first, end = (int(np.ceil(at * frames)) for at in (note.start, note.start + note.duration))
+            roll[note.pitch - transcribe.LOWEST, first:end] = True
+        return roll
+
+    def content(self) -> Audio:
+        """Play the content, (1, N) at ``RATE``."""
+        return self._played(self.content_song, self.content_instrument)
+
+    def style(self) -> Audio:
+        """Play the style, (1, N) at ``RATE``."""
+        return self._played(self.style_song, self.style_instrument)
+
+    def target(self) -> Audio:
+        """Play the target, (1, N) at ``RATE``."""
+        return self._played(self.content_song, self.style_instrument)
+
+    def _played(self, song: Piece, instrument: str) -> Audio:
+        audio = render(song, instrument, seconds=self.seconds)
+        return Audio(audio.samples.mean(axis=0), audio.sample_rate).resampled(RATE)
+
+
+_BY_NAME = SONGS | {piece.name: piece for piece in GROOVES}
+
+
+def _pair(group: Group, kind: Kind, content: tuple[str, str, int], style: tuple[str, str, int]) -> Pair:
+    """Make a pair of two clips, each written as (song, instrument, octaves up)."""
+    (one, x, up), (two, y, above) = content, style
+    songs = [_BY_NAME[n].transposed(o) if o else _BY_NAME[n] for n, o in ((one, up), (two, above))]
+    return Pair(songs[0], x, songs[1], y, kind, group)
+
+
+_REPORT_MELODIC = (
+    # One voice. First the hard ones: a held tone to a struck one, a plucked to a bowed, the upper
+    # register of a low instrument to the low register of a high one.
+    (("Amazing Grace", "flute", 0), ("Jesu, Joy of Man's Desiring", "marimba", 0)),
+    (("Scarborough Fair", "nylon guitar", 0), ("Auld Lang Syne", "violin", 0)),
+    (("Londonderry Air", "cello", 0), ("Amazing Grace", "flute", 1)),
+    (("Auld Lang Syne", "trumpet", 0), ("Londonderry Air", "clarinet", 0)),
+    (("Jesu, Joy of Man's Desiring", "violin", 0), ("Scarborough Fair", "trumpet", 0)),
+    (("Amazing Grace", "clarinet", 0), ("Scarborough Fair", "nylon guitar", 0)),
+    (("Auld Lang Syne", "marimba", -1), ("Londonderry Air", "cello", -1)),
+    (("Scarborough Fair", "reed organ", 0), ("Jesu, Joy of Man's Desiring", "piano", 0)),
+    # Several voices.
+    (("Invention 1", "piano", 0), ("La Folia", "harpsichord", 0)),
+    (("Canon", "strings", 0), ("Fuer Elise", "nylon guitar", 0)),
+    (("Fuer Elise", "harpsichord", 0), ("Frere Jacques", "strings", 0)),
+    (("Sonatina", "nylon guitar", 0), ("Invention 1", "organ", 0)),
+    (("O Sacred Head", "organ", 0), ("Ode to Joy", "piano", 0)),
+    (("Ode to Joy", "reed organ", 0), ("Sonatina", "marimba", 0)),
+    (("Frere Jacques", "marimba", 0), ("Canon", "reed organ", 0)),
+    (("La Folia", "harpsichord", 0), ("O Sacred Head", "strings", 0)),
+)
+
+_REPORT_PERCUSSIVE = (
+    (("Rock", "drums", 0), ("Bossa", "brushes", 0)),
+    (("Bossa", "drums", 0), ("Shuffle", "electronic kit", 0)),
+    (("Shuffle", "brushes", 0), ("Waltz", "drums", 0)),
+    (("Waltz", "electronic kit", 0), ("Rock", "brushes", 0)),
+)
+
+# The demonstration's. Where content and style are the same song, the style is taken from later
+# bars: from the same ones it would be the target itself.
+_REPORT_MIXED = (
+    (MINUET, "piano", MINUET.after(4), "drums"),
+    (MINUET, "drums", MINUET.after(4), "piano"),
+    (GREENSLEEVES, "drums", MINUET, "piano"),
+    (GREENSLEEVES, "piano", GREENSLEEVES.after(8), "strings"),
+)
+
+_TUNE_MELODIC = (
+    (("Drunken Sailor", "oboe", 0), ("Sakura", "vibraphone", 0)),
+    (("Drunken Sailor", "steel guitar", 0), ("Sakura", "viola", 0)),
+    (("Sakura", "bassoon", 0), ("Au clair de la lune", "oboe", 1)),
+    (("Au clair de la lune", "horn", 0), ("Prelude in C", "harp", 0)),
+    (("Gymnopedie 1", "electric piano", 0), ("Silent Night", "brass", 0)),
+    (("Sonata in A", "harp", 0), ("Lullaby", "electric piano", 0)),
+    (("Twinkle, Twinkle", "steel guitar", 0), ("Gymnopedie 1", "brass", 0)),
+    (("Silent Night", "brass", 0), ("Twinkle, Twinkle", "steel guitar", 0)),
+)
+
+_TUNE_PERCUSSIVE = (
+    (("Breakbeat", "tr-808", 0), ("March", "power kit", 0)),
+    (("March", "power kit", 0), ("House", "tr-808", 0)),
+)
+
+_TUNE_MIXED = (
+    (("Lullaby", "electric piano", 0), ("Twinkle, Twinkle", "tr-808", 0)),
+    (("Twinkle, Twinkle", "tr-808", 0), ("Sonata in A", "electric piano", 0)),
+)
+
+REPORT = (
+    *(_pair("report", "melodic", *clips) for clips in _REPORT_MELODIC),
+    *(_pair("report", "percussive", *clips) for clips in _REPORT_PERCUSSIVE),
+    *(Pair(*clips, kind="mixed", group="report") for clips in _REPORT_MIXED),
+)
+"""24 pairs to report on: 16 melodic (half of them in several voices), 4 percussive, 4 mixed."""
+
+TUNE = (
+    *(_pair("tune", "melodic", *clips) for clips in _TUNE_MELODIC),
+    *(_pair("tune", "percussive", *clips) for clips in _TUNE_PERCUSSIVE),
+    *(_pair("tune", "mixed", *clips) for clips in _TUNE_MIXED),
+)
+"""12 pairs to tune on: 8 melodic, 2 percussive, 2 mixed; no song and no instrument of ``REPORT``."""
+
+PAIRS = (*REPORT, *TUNE)
+"""All pairs."""

@@ -1,0 +1,168 @@
+"""The benchmark, and its command ``python -m study``."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from retimbre.errors import DependencyError, InputError
+from retimbre.metrics import transcriber as transcribe
+from study import benchmark as app
+from study.benchmark import benchmark
+
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+pytest.importorskip("midirenderer")
+pytest.importorskip("pretty_midi")
+
+COMMAND = (sys.executable, "-W", "error", "-m", "study")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+
+needs_the_transcriber = pytest.mark.skipif(
+    transcribe.missing() is not None, reason="the transcriber is not installed"
+)
+SMALL = ("--pairs", "tune", "--kinds", "percussive", "--seconds", "1", "--methods", "musaicing")
+
+
+def _command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@needs_the_transcriber
+def test_an_interrupted_benchmark_shows_what_is_done_and_goes_on(tmp_path: Path) -> None:
+    counts: list[tuple[int, int]] = []
+
+    def third(n_done: int, n_all: int) -> None:
+        counts.append((n_done, n_all))
+        if n_done == 3:
+            raise KeyboardInterrupt
+
+    def run(on_progress: app.OnProgress) -> app.Outcome:
+        return benchmark(
+            tmp_path,
+            names=["musaicing"],
+            pairs="tune",
+            kinds=["percussive"],
+            seconds=1.0,
+            jobs=1,
+            on_progress=on_progress,
+        )
+
+    outcome = run(third)
+    assert counts == [(0, 8), (1, 8), (2, 8), (3, 8)]
+    assert outcome.interrupted
+    assert len(outcome.trials) == 3
+    assert "Interrupted: 3 of 8 trials are done" in outcome.page.read_text(encoding="utf-8")
+
+    counts.clear()
+    outcome = run(lambda *count: counts.append(count))
+    assert counts == [(n, 8) for n in range(3, 9)]
+    assert not outcome.interrupted
+    assert "Interrupted" not in outcome.page.read_text(encoding="utf-8")
+    assert [line.split(" |")[0] for line in outcome.table.splitlines()[4:]] == [
+        *("| content copied", "| style copied", "| target", "| musaicing"),
+    ]
+
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.flac")}
+    counts.clear()
+    assert run(lambda *count: counts.append(count)).table == outcome.table
+    assert counts == [(8, 8)]
+    assert made == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.flac")}
+
+
+@needs_the_transcriber
+def test_an_interrupt_before_anything_is_done_leaves_no_page(tmp_path: Path) -> None:
+    def at_once(n_done: int, n_all: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(tmp_path, names=[], pairs="tune", jobs=1, on_progress=at_once)
+    assert not list(tmp_path.rglob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"names": ["nmf"]}, "there is no method 'nmf': expected some of content-copied"),
+        ({"pairs": "all"}, "pairs is 'all': expected one of tune, report"),
+        ({"kinds": ["melodic", "loud"]}, "there are no pairs of the kind 'loud'"),
+        ({"kinds": []}, "no kind of pairs is named"),
+        ({"strengths": []}, "no strength is given"),
+        ({"strengths": [0.5, 1.5]}, "strength is 1.5: expected a number from 0 to 1"),
+        ({"seconds": 8.0}, "seconds is 8: expected a number from 1 to 7"),
+        ({"jobs": 0}, "jobs is 0: expected a whole number from 1 to 256"),
+    ],
+)
+def test_bad_arguments_are_told_before_the_work(
+    tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        benchmark(tmp_path / "new", **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_missing_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = DependencyError("onnxruntime", extra="measure")
+    monkeypatch.setattr(transcribe, "missing", lambda: error)
+    with pytest.raises(DependencyError, match=r"retimbre\[measure\]"):
+        benchmark(tmp_path / "new")
+    monkeypatch.setattr(transcribe, "missing", lambda: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DependencyError, match=r"midirenderer.*retimbre\[demo\]"):
+        benchmark(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_bad_flag_is_one_line(tmp_path: Path) -> None:
+    done = _command("-o", "out", "--strengths", ".1,much", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "study: error: strengths has 'much': expected numbers with commas\n"
+
+
+@pytest.mark.slow
+@needs_the_transcriber
+def test_the_command_works_in_processes(tmp_path: Path) -> None:
+    done = _command("-o", "out", *SMALL, "--jobs", "2", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    *table, page = done.stdout.splitlines()
+    assert table[0].startswith("**Percussive**, 2 pairs; content copied: LSD ")
+    assert table[-2].startswith("| musaicing | ")
+    assert (tmp_path / page).read_text(encoding="utf-8").count("<article") == 1
+
+
+@pytest.mark.slow
+@needs_the_transcriber
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_ctrl_c_ends_the_processes_with_what_is_done(tmp_path: Path) -> None:
+    command = [*COMMAND, "-o", "out"]
+    command += ["--pairs", "tune", "--methods", "ulyanov", "--jobs", "2"]  # half a minute for each pair
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.rglob("target.json"))) < 2:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "the same command goes on from here" in stderr
+    assert "Traceback" not in stderr
+    assert "| target | 0 | 0 |" in stdout
+    assert not list(tmp_path.rglob("ulyanov*"))
+    assert not list(tmp_path.rglob(".*"))

@@ -1,0 +1,36 @@
+"""More strength never gives less style or more content: on pairs of the benchmark, of every kind."""
+
+import itertools
+
+import pytest
+
+from retimbre import Settings, transfer
+from retimbre.metrics import measures as measure
+from retimbre.metrics.features import Heard
+from study.pairs import TUNE, Pair
+
+pytest.importorskip("midirenderer")
+pytest.importorskip("pretty_midi")
+
+STRENGTHS = (0.1, 0.3, 0.6, 0.9)
+NOISE = 0.04  # share of the way from the content to the target that counts as none
+PAIRS = [pair for pair in TUNE if pair.kind == "melodic"][:3] + [p for p in TUNE if p.kind != "melodic"][::2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.slug)
+def test_the_way_from_content_to_style_has_no_turns(pair: Pair) -> None:
+    content, style, target = Heard(pair.content()), Heard(pair.style()), Heard(pair.target())
+    whole = measure.log_spectral_distance(content, target)
+    lost, left = [0.0], [1.0]
+    for strength in STRENGTHS:
+        made = Heard(transfer(content.audio, style.audio, Settings(strength=strength)).audio)
+        lost.append(measure.log_spectral_distance(made, content) / whole)
+        # What is left to reach is the distance to the target where the notes are known to be
+        # kept, and the distance to the style elsewhere.
+        ends = (target, content) if pair.kind == "melodic" else (style, content)
+        left.append(measure.spectrum_distance(made, ends[0]) / measure.spectrum_distance(ends[1], ends[0]))
+    assert all(after > before - NOISE for before, after in itertools.pairwise(lost)), lost
+    assert all(after < before + NOISE for before, after in itertools.pairwise(left)), left
+    assert left[-1] < 0.75
+    assert lost[-1] > 0.2
