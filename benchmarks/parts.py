@@ -26,8 +26,9 @@ from retimbre.alignment import target as aim
 from retimbre.alignment.instrument import Instrument
 from retimbre.alignment.intonation import drawn
 from retimbre.alignment.notes import Grid, Notes
-from retimbre.metrics import measures as measure
-from retimbre.metrics.features import Heard
+from retimbre.metrics import spectral
+from retimbre.metrics.content import roll_distance
+from retimbre.metrics.features import ClipFeatures
 from retimbre.settings import ALIGNED
 from study.figures import jackknifed
 from study.pairs import REPORT, TUNE, Pair
@@ -67,19 +68,19 @@ def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
     yield "tuning", settings, [patch.object(align, "tuning", lambda magnitude, n_fft, sample_rate: 0.0)]
 
 
-def measured(pairs: list[tuple[Pair, Heard, Heard]], settings: Settings) -> Columns:
+def measured(pairs: list[tuple[Pair, ClipFeatures, ClipFeatures]], settings: Settings) -> Columns:
     """LSD, timbre and pitch of every pair."""
     columns: Columns = {"LSD": [], "timbre": [], "pitch": []}
     for pair, style, target in pairs:
-        made = Heard.of(transfer(pair.content(), style.audio, settings).audio)
+        made = ClipFeatures.of(transfer(pair.content(), style.audio, settings).audio)
         _append(columns, made, target, pair)
     return columns
 
 
-def _append(columns: Columns, made: Heard, target: Heard, pair: Pair) -> None:
-    columns["LSD"].append(measure.log_spectral_distance(made, target))
-    columns["timbre"].append(measure.timbre_distance(made, target))
-    columns["pitch"].append(measure.roll_distance(made.roll, pair.written()))
+def _append(columns: Columns, made: ClipFeatures, target: ClipFeatures, pair: Pair) -> None:
+    columns["LSD"].append(spectral.log_spectral_distance(made, target))
+    columns["timbre"].append(spectral.timbre_distance(made, target))
+    columns["pitch"].append(roll_distance(made.piano_roll, pair.score_roll()))
 
 
 def _ratio(values: list[float], references: list[float]) -> float:
@@ -98,10 +99,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     chosen = [pair for pair in (REPORT if options.pairs == "report" else TUNE) if pair.kind == "melodic"]
-    pairs = [(pair, Heard(pair.style()), Heard(pair.target())) for pair in chosen]
+    pairs = [(pair, ClipFeatures(pair.style()), ClipFeatures(pair.target())) for pair in chosen]
     copied: Columns = {"LSD": [], "timbre": [], "pitch": []}
     for pair, _, target in pairs:
-        _append(copied, Heard(pair.content()), target, pair)
+        _append(copied, ClipFeatures(pair.content()), target, pair)
     ones = [1.0] * len(pairs)
     references = {"LSD": copied["LSD"], "timbre": copied["timbre"], "pitch": ones}
     print(

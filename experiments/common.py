@@ -1,7 +1,7 @@
 """What the experiments share: networks, clips, a transfer with any network, and the judge.
 
-The measures are those of ``retimbre.metrics.measures``, and nothing optimised any of them. *Kept*, of the
-content: its onsets and its chroma. *Reached*, of the style: the Frechet distance of MFCC 2 to 13 and the
+The measures are those of ``retimbre.metrics.measures``, and nothing optimised any of them. *Content
+preservation*: its onsets and its chroma. *Style distance*: the Frechet distance of MFCC 2 to 13 and the
 squared distance of long-term spectra, each as 10 log10 of its ratio to that of the content copied: 0 dB is no
 nearer than the content was, negative is nearer.
 """
@@ -26,7 +26,7 @@ from torch.nn import functional
 from retimbre._clips import levelled, spectrogram
 from retimbre.apps.demo import PAIRS
 from retimbre.losses.terms import NetworkTerms, Objective, Style
-from retimbre.metrics import measures as measure
+from retimbre.metrics import measures, spectral
 from retimbre.music.orchestra import render
 from retimbre.networks.registry import Features, Network
 from retimbre.optim.minimise import optimise
@@ -142,9 +142,11 @@ def judge(output: Audio, content: Audio, style: Audio) -> Measures:
         ratio = distance(output, style) / distance(content, style)
         return 10 * exponent * math.log10(max(ratio, 1e-9))
 
-    kept = measure.kept(output, content)
-    timbre = decibels(measure.timbre_distance, 1)  # is a square already
-    return Measures(kept["onsets"], kept["chroma"], timbre, decibels(measure.spectrum_distance, 2))
+    preservation = measures.content_preservation(output, content)
+    timbre = decibels(spectral.timbre_distance, 1)  # is a square already
+    return Measures(
+        preservation["onsets"], preservation["chroma"], timbre, decibels(spectral.spectrum_distance, 2)
+    )
 
 
 def compare(
@@ -195,8 +197,10 @@ def run(
     if options.results:
         rows = [asdict(r) | {"measures": r.measures._asdict()} for r in results]
         options.results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    kept = [measure.kept(style, content) for _, content, style in clips(options.seconds)]
-    onsets, chroma = (np.mean([of_pair[name] for of_pair in kept]) for name in ("onsets", "chroma"))
+    preserved = [
+        measures.content_preservation(style, content) for _, content, style in clips(options.seconds)
+    ]
+    onsets, chroma = (np.mean([of_pair[name] for of_pair in preserved]) for name in ("onsets", "chroma"))
     print(f"{options.seeds} seeds, {len(PAIRS)} pairs of {options.seconds:g} s; mean ± standard error over")
     print("the pairs (in brackets the standard error that comes of the seeds alone).")
     print(f"The style itself would score {onsets:.2f} in onsets and {chroma:.2f} in chroma.\n")

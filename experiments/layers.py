@@ -4,7 +4,7 @@
 
 For each content layer and each set of style layers: transfers of the demonstration's four pairs at strengths
 .3, .6 and .9, 30 iterations, judged by measures that nothing optimises (retimbre.metrics.measures): the
-harmonic mean of content kept and style reached, at the best strength of each pair, and its mean over the
+harmonic mean of content preservation and style gain, at the best strength of each pair, and its mean over the
 pairs.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from common import clips
 
 from retimbre import Audio, Settings, transfer
-from retimbre.metrics import measures as measure
+from retimbre.metrics import measures
 
 CONTENT = {"vggish": ("conv1", "conv2", "conv3_2"), "cnn14": ("conv1_2", "conv2_2", "conv3_2")}
 STYLE = {
@@ -27,9 +27,9 @@ STRENGTHS = (0.3, 0.6, 0.9)
 def score(content: Audio, style: Audio, settings: Settings) -> float:
     """Balance of one transfer."""
     output = transfer(content, style, settings).audio
-    names = measure.WEIGHED
-    kept = measure.kept(output, content, names=names)
-    return measure.balance(kept, measure.reached(output, style, content, names=names))
+    names = measures.BALANCE_TERMS
+    preservation = measures.content_preservation(output, content, names=names)
+    return measures.balance(preservation, measures.style_gain(output, style, content, names=names))
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Measures(NamedTuple):
-    """Of a result: content kept (1 is all) and distance from the style (dB, 0 is that of the content)."""
+    """Content preservation (1 is all) and distance from the style (dB, 0 is that of the content)."""
 
     onsets: float
     chroma: float
@@ -102,7 +102,7 @@ def _row(*cells: str | Iterable[str]) -> str:
 
 
 def draw(path: Path, results: Sequence[Result], title: str) -> None:
-    """Draw content kept against distance from the style, a line for each variant through its strengths."""
+    """Draw content preservation against the distance from the style, a line for each variant."""
     from matplotlib.figure import Figure
 
     variants, strengths = _axes(results)

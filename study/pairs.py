@@ -72,10 +72,10 @@ class Pair:
         """Whether content and target have notes: neither is played on a drum kit."""
         return self.content_instrument not in KITS and self.style_instrument not in KITS
 
-    def written(self) -> transcribe.Roll:
-        """Give the notes that content and target are played from: which semitones are written when.
+    def score_roll(self) -> transcribe.Roll:
+        """Convert the score of content and target to a piano roll.
 
-        Nobody has to hear them. A note lasts as long as it is written, and most instruments ring on.
+        A note lasts as long as it is written; most instruments ring on.
 
         Returns:
             Booleans (88, T) on the frames of :func:`retimbre.metrics.transcriber.piano_roll`.

@@ -16,8 +16,9 @@ from typing import Any
 
 import retimbre
 from retimbre._output import atomic, make_folder
-from retimbre.metrics import measures as measure
-from retimbre.metrics.features import Heard
+from retimbre.metrics import measures
+from retimbre.metrics.content import roll_distance
+from retimbre.metrics.features import ClipFeatures
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import write
 from study.methods import Clips, Method
@@ -71,8 +72,8 @@ class Trial:
     Args:
         task: What was done.
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
-        measures: :func:`retimbre.metrics.measures.measured`, and ``written``: ``pitch``, the distance to the
-            notes, for a pair that has them.
+        measures: Groups of :func:`retimbre.metrics.measures.measure`, and ``score_distance``: ``pitch``, the
+            pitch distance to the score, for a pair of pitched instruments.
         file: The output.
     """
 
@@ -112,7 +113,7 @@ def carried_out(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
         todo: What to do; one or more, all of the same pair, whose clips are played and heard once.
     """
     pair = todo[0].pair
-    content, style, target = (Heard(clip) for clip in (pair.content(), pair.style(), pair.target()))
+    content, style, target = (ClipFeatures(clip) for clip in (pair.content(), pair.style(), pair.target()))
     clips = Clips(content.audio, style.audio, target.audio)
     make_folder(folder / pair.slug)
     for task in todo:
@@ -121,7 +122,7 @@ def carried_out(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
         spent = time.process_time() - began
         copy = output in (clips.content, clips.style, clips.target)
         pace = 0.0 if copy else 10 * spent / content.audio.seconds
-        found = _measured(output, pair, content, style, target)
+        found = _measure(output, pair, content, style, target)
         path = _path(folder, task)
         write(path.with_suffix(".flac"), output)
         record: dict[str, Any] = {"key": task.key, "pace": pace, "measures": found}
@@ -130,12 +131,14 @@ def carried_out(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
         yield task
 
 
-def _measured(output: Audio, pair: Pair, content: Heard, style: Heard, target: Heard) -> Measures:
-    """Take the measures of an output; copies of the clips are not heard anew."""
-    heard = next((clip for clip in (content, style, target) if clip.audio is output), Heard(output))
-    found = measure.measured(heard, content=content, style=style, target=target)
+def _measure(
+    output: Audio, pair: Pair, content: ClipFeatures, style: ClipFeatures, target: ClipFeatures
+) -> Measures:
+    """Measure an output; of a copy of one of the clips the features are there already."""
+    known = next((clip for clip in (content, style, target) if clip.audio is output), ClipFeatures(output))
+    found = measures.measure(known, content=content, style=style, target=target)
     if pair.pitched:
-        found["written"] = {"pitch": measure.roll_distance(heard.roll, pair.written())}
+        found["score_distance"] = {"pitch": roll_distance(known.piano_roll, pair.score_roll())}
     return found
 
 

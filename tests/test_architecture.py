@@ -22,7 +22,7 @@ INSIDE = {
     "losses": ["gram", "terms", "diagonals", "arccosine", "kernel", "widths"],
     "optim": ["lbfgs", "minimise"],
     "alignment": ["notes", "intonation", "instrument", "pitch", "spectrum", "target"],
-    "metrics": ["transcriber", "heldout", "onsets", "features", "measures"],
+    "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
     "report": ["spectrogram", "page", "comparison"],
     "music": ["score", "orchestra"],
     "apps": ["compare", "demo", "weights_cli", "cli"],

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from retimbre.metrics import measures as measure
+from retimbre.metrics import measures
 from retimbre.metrics import transcriber as transcribe
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read, write
@@ -35,14 +35,14 @@ def test_what_is_printed_is_what_is_measured(run: Run, clips: Path) -> None:
     assert len(done.stderr.splitlines()) == (0 if transcribe.missing() is None else 1)
     found = json.loads(done.stdout)
     content, style = read(clips / "content.wav"), read(clips / "style.wav")
-    assert found["kept"]["onsets"] == pytest.approx(1)
-    assert found["reached"] == pytest.approx({"timbre": 0.0, "spectrum": 0.0, "gram": 0.0}, abs=1e-9)
-    assert found["apart"] == pytest.approx(measure.apart(content, style))
-    assert found["against"] == pytest.approx(measure.against(content, style))
-    assert found["copied"]["copy"] < 0.2
+    assert found["content_preservation"]["onsets"] == pytest.approx(1)
+    assert found["style_gain"] == pytest.approx({"timbre": 0.0, "spectrum": 0.0, "gram": 0.0}, abs=1e-9)
+    assert found["style_distance"] == pytest.approx(measures.style_distance(content, style))
+    assert found["target_distance"] == pytest.approx(measures.target_distance(content, style))
+    assert found["copying"]["correlation"] < 0.2
     assert found["overall"] == pytest.approx({"balance": 0.0}, abs=1e-6)
     lines = run("measure", "content.wav", *both, cwd=clips).stdout.splitlines()
-    assert lines[0].split() == ["kept", "onsets", "1.000"]
+    assert lines[0].split() == ["content_preservation", "onsets", "1.000"]
     assert len(lines) == (17 if transcribe.missing() is None else 16)
 
 
@@ -53,7 +53,7 @@ def test_pitch_is_left_out_where_the_transcriber_is_missing(run: Run, clips: Pat
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: basic-pitch\nVersion: 0\n")
     done = run("measure", "content.wav", "--content", "style.wav", "--json", cwd=clips)
     assert done.returncode == 0
-    assert set(json.loads(done.stdout)["kept"]) == {"onsets", "chroma", "onset_f1"}
+    assert set(json.loads(done.stdout)["content_preservation"]) == {"onsets", "chroma", "onset_f1"}
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("retimbre: pitch is left out: ")
     assert done.stderr.endswith("pip install --no-deps basic-pitch\n")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from retimbre.errors import InputError
-from retimbre.metrics.measures import chroma_cosine, log_spectral_distance
+from retimbre.metrics.content import chroma_cosine
+from retimbre.metrics.spectral import log_spectral_distance
 from retimbre.sound.audio import Audio
 from retimbre.sound.loudness import loudness
 from study.baselines import CONTINUITY, POLYPHONY, activations, musaicing

@@ -17,12 +17,12 @@ DRUMS = [pair for pair in REPORT if pair.kind == "percussive"][:2]
 
 def _trial(task: Task, lsd: float, pitch: float | None, pace: float = 0.0) -> Trial:
     measures = {
-        "against": {"lsd": lsd, "timbre": 2 * lsd},
-        "kept": {"onset_f1": 0.5},
-        "apart": {"gram": 0.25},
+        "target_distance": {"lsd": lsd, "timbre": 2 * lsd},
+        "content_preservation": {"onset_f1": 0.5},
+        "style_distance": {"gram": 0.25},
     }
     if pitch is not None:
-        measures["written"] = {"pitch": pitch}
+        measures["score_distance"] = {"pitch": pitch}
     return Trial(task, pace, measures, Path("x.flac"))
 
 

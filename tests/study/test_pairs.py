@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from retimbre.metrics import transcriber as transcribe
-from retimbre.metrics.measures import kept, roll_distance
+from retimbre.metrics.content import roll_distance
+from retimbre.metrics.measures import content_preservation
 from retimbre.music.orchestra import KITS, RANGES
 from retimbre.sound.audio import Audio
 from study.pairs import PAIRS, RATE, REPORT, SECONDS, TUNE, Pair
@@ -101,7 +102,7 @@ def test_content_and_target_are_the_same_music(pair: Pair) -> None:
         assert clip.sample_rate == RATE
         assert clip.samples.shape == (1, round(SECONDS * RATE))
         assert _sounds(clip)
-    measured, strangers = kept(target, content), kept(style, content)
+    measured, strangers = content_preservation(target, content), content_preservation(style, content)
     assert measured["onsets"] > 0.5
     if pair.kind == "melodic":
         assert measured["chroma"] > 0.7
@@ -134,7 +135,7 @@ def test_notes_sound_where_they_are_written() -> None:
 def test_the_notes_written_are_those_that_are_played() -> None:
     """On the transcriber's frames; and what it hears of the target is nearer to them than the style."""
     pair = next(p for p in REPORT if p.kind == "melodic" and len(p.content_song.voices) > 1)
-    roll = pair.written()
+    roll = pair.score_roll()
     hop, rate = transcribe.HOP, transcribe.RATE
     assert roll.shape == (88, 1 + round(SECONDS * rate) // hop)
     quarter = 60 / pair.content_song.tempo
@@ -146,7 +147,7 @@ def test_the_notes_written_are_those_that_are_played() -> None:
         sum(n.start <= at < n.start + n.duration for n in pair.content_song.notes) for at in (0, 1, 2)
     )
     assert roll.sum(axis=0).max() >= sounding
-    assert replace(pair, seconds=2.0).written().shape[1] == 1 + 2 * rate // hop
+    assert replace(pair, seconds=2.0).score_roll().shape[1] == 1 + 2 * rate // hop
     if transcribe.missing() is None:
         far = [roll_distance(transcribe.piano_roll(c), roll) for c in (pair.target(), pair.style())]
         assert far[0] < 0.5 < far[1]

@@ -42,12 +42,12 @@ def trials(folder: Path) -> list[Trial]:
         file = folder / "cache" / task.pair.slug / f"{task.name}.flac"
         write(file, Audio(np.float32(0.1) * rng.standard_normal(16_000, np.float32), 8000))
         measures = {
-            "against": {"lsd": 10 - 5 * strength, "timbre": 100 - 120 * strength},
-            "kept": {"onset_f1": 1 - strength / 2},
-            "apart": {"gram": 1 - strength},
+            "target_distance": {"lsd": 10 - 5 * strength, "timbre": 100 - 120 * strength},
+            "content_preservation": {"onset_f1": 1 - strength / 2},
+            "style_distance": {"gram": 1 - strength},
         }
         if task.pair.pitched:
-            measures["written"] = {"pitch": 0.2 + strength / 2}
+            measures["score_distance"] = {"pitch": 0.2 + strength / 2}
         found.append(Trial(task, 1.5, measures, file))
     return found
 

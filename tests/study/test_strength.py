@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from retimbre import Settings, transfer
-from retimbre.metrics import measures as measure
-from retimbre.metrics.features import Heard
+from retimbre.metrics import spectral
+from retimbre.metrics.features import ClipFeatures
 from study.pairs import TUNE, Pair
 
 pytest.importorskip("midirenderer")
@@ -20,16 +20,20 @@ PAIRS = [pair for pair in TUNE if pair.kind == "melodic"][:3] + [p for p in TUNE
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.slug)
 def test_the_way_from_content_to_style_has_no_turns(pair: Pair) -> None:
-    content, style, target = Heard(pair.content()), Heard(pair.style()), Heard(pair.target())
-    whole = measure.log_spectral_distance(content, target)
+    content, style, target = (
+        ClipFeatures(pair.content()),
+        ClipFeatures(pair.style()),
+        ClipFeatures(pair.target()),
+    )
+    whole = spectral.log_spectral_distance(content, target)
     lost, left = [0.0], [1.0]
     for strength in STRENGTHS:
-        made = Heard(transfer(content.audio, style.audio, Settings(strength=strength)).audio)
-        lost.append(measure.log_spectral_distance(made, content) / whole)
+        made = ClipFeatures(transfer(content.audio, style.audio, Settings(strength=strength)).audio)
+        lost.append(spectral.log_spectral_distance(made, content) / whole)
         # What is left to reach is the distance to the target where the notes are known to be
         # kept, and the distance to the style elsewhere.
         ends = (target, content) if pair.kind == "melodic" else (style, content)
-        left.append(measure.spectrum_distance(made, ends[0]) / measure.spectrum_distance(ends[1], ends[0]))
+        left.append(spectral.spectrum_distance(made, ends[0]) / spectral.spectrum_distance(ends[1], ends[0]))
     assert all(after > before - NOISE for before, after in itertools.pairwise(lost)), lost
     assert all(after < before + NOISE for before, after in itertools.pairwise(left)), left
     assert left[-1] < 0.75

@@ -100,9 +100,13 @@ def test_what_is_done_is_remembered_and_an_interrupt_loses_the_one_at_hand(
     assert target is not None
     assert loudest is not None
     assert copied.pace == style.pace == target.pace == 0 < loudest.pace
-    assert copied.measures["kept"]["onset_f1"] == loudest.measures["kept"]["onset_f1"] == 1
-    assert style.measures["apart"]["gram"] == target.measures["against"]["lsd"] == 0
-    assert 0 <= target.measures["written"]["pitch"] < style.measures["written"]["pitch"] <= 1
+    assert (
+        copied.measures["content_preservation"]["onset_f1"]
+        == loudest.measures["content_preservation"]["onset_f1"]
+        == 1
+    )
+    assert style.measures["style_distance"]["gram"] == target.measures["target_distance"]["lsd"] == 0
+    assert 0 <= target.measures["score_distance"]["pitch"] < style.measures["score_distance"]["pitch"] <= 1
     assert read(loudest.file).samples == pytest.approx(1.6 * read(copied.file).samples, abs=1e-4)
 
 

@@ -279,7 +279,7 @@ def measure(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object to stdout")] = False,
 ) -> None:
-    """Say how much of the content is kept, how much of the style is reached, and how far the target is.
+    """Measure content preservation, style gain, and the distances to the style and to a known target.
 
     Each measure needs its clips; at least one of the three has to be given. Pitch needs the extra 'measure'
     and 'pip install --no-deps basic-pitch'.
@@ -291,7 +291,7 @@ def measure(
     if content is None and style is None and target is None:
         raise InputError("nothing is given to measure against: expected --content, --style or --target")
     clips = {"content": content, "style": style, "target": target}
-    found = measures.measured(
+    found = measures.measure(
         read(output), **{name: None if path is None else read(path) for name, path in clips.items()}
     )
     lost = None if content is None and target is None else transcribe.missing()
@@ -302,7 +302,7 @@ def measure(
         return
     for group, values in found.items():
         for name, value in values.items():
-            typer.echo(f"{group:10} {name:9} {value:9.3f}")
+            typer.echo(f"{group:20} {name:11} {value:9.3f}")
 
 
 @app.command("networks")

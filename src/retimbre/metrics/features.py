@@ -1,7 +1,11 @@
-"""What the measures hear of a clip, each part computed when it is first asked for and then kept.
+"""Features of a clip for the measures: mel bands, MFCC, chroma, onsets, Gram matrices, notes.
 
-All but the treble and the notes is heard at 16 kHz, where frames are 16 ms apart; levels do not matter.
-Several channels count by their mean power, so that what cancels in a mix is heard.
+Each is computed at its first use and then kept. All but the treble and the notes are taken at 16 kHz, where
+frames are 16 ms apart; levels do not matter. Several channels count by their mean power, so that sound that
+cancels in a mix still counts.
+
+MFCC and chroma are written by hand: librosa, which has both, is 498 MB with its dependencies, and an extra of
+the tests only. They hold these features to librosa's.
 """
 
 from dataclasses import dataclass
@@ -31,13 +35,13 @@ Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """A clip and its features; give it for an :class:`Audio` that is measured more than once.
+class ClipFeatures:
+    """Holds a clip and its features; use it for an :class:`Audio` that is measured more than once.
 
     Args:
         audio: The clip, any rate, any channels.
 
-    >>> clip = Heard(Audio(np.random.default_rng(0).standard_normal(16_000), 16_000))
+    >>> clip = ClipFeatures(Audio(np.random.default_rng(0).standard_normal(16_000), 16_000))
     >>> clip.mel.shape, clip.mfcc.shape, clip.chroma.shape
     ((40, 63), (12, 63), (12, 63))
     """
@@ -45,16 +49,16 @@ class Heard:
     audio: Audio
 
     @classmethod
-    def of(cls, clip: "Audio | Heard") -> "Heard":
-        """Give what already is one as it is."""
-        return clip if isinstance(clip, Heard) else cls(clip)
+    def of(cls, clip: "ClipLike") -> "ClipFeatures":
+        """Wrap a clip; features are returned as they are."""
+        return clip if isinstance(clip, ClipFeatures) else cls(clip)
 
-    def cut(self, seconds: float) -> "Heard":
-        """Give the first seconds; itself, with what it has computed, where that is all."""
+    def cut(self, seconds: float) -> "ClipFeatures":
+        """Cut to the first seconds; returns itself, with the features it has, where the clip is no longer."""
         n_samples = max(1, round(seconds * self.audio.sample_rate))
         if n_samples >= self.audio.n_samples:
             return self
-        return Heard(Audio(self.audio.samples[:, :n_samples], self.audio.sample_rate))
+        return ClipFeatures(Audio(self.audio.samples[:, :n_samples], self.audio.sample_rate))
 
     @cached_property
     def resampled(self) -> Audio:
@@ -76,12 +80,12 @@ class Heard:
         return levels if highest > 0 else np.zeros_like(levels)
 
     @cached_property
-    def spectrum(self) -> Matrix:
+    def mean_spectrum(self) -> Matrix:
         """Long-term power in the mel bands in dB, of mean 0 dB, (40,)."""
         power = self.mel.mean(axis=1)
         level = 10 * np.log10(power / max(power.max(), 1e-300) + 10 ** (-_RANGE / 10))
-        spectrum: Matrix = level - level.mean()
-        return spectrum
+        centred: Matrix = level - level.mean()
+        return centred
 
     @cached_property
     def mfcc(self) -> Matrix:
@@ -103,7 +107,7 @@ class Heard:
         return np.where(_loud(power), above, 0.0)
 
     @cached_property
-    def envelope(self) -> Matrix:
+    def onset_envelope(self) -> Matrix:
         """Onset envelope (T - 1,) in dB: the rise of the levels from frame to frame, summed over the bands.
 
         Smoothed over five frames, since a style may attack more softly.
@@ -115,8 +119,8 @@ class Heard:
 
     @cached_property
     def onsets(self) -> onsets.Times:
-        """When something begins, in seconds (:func:`retimbre.metrics.onsets.peaks`)."""
-        return onsets.peaks(self.envelope, FRAME)
+        """Onset times in seconds (:func:`retimbre.metrics.onsets.pick_peaks`)."""
+        return onsets.pick_peaks(self.onset_envelope, FRAME)
 
     @cached_property
     def grams(self) -> list[Tensor]:
@@ -124,8 +128,8 @@ class Heard:
         return heldout.grams(self.resampled)
 
     @cached_property
-    def roll(self) -> transcribe.Roll:
-        """Sounding semitones (88, T) as the transcriber hears them.
+    def piano_roll(self) -> transcribe.Roll:
+        """Sounding semitones (88, T) by the transcriber.
 
         Raises:
             DependencyError: the transcriber is not installed.
@@ -162,8 +166,19 @@ class Heard:
         return _power(self.resampled, _N_FFT)
 
 
+ClipLike = Audio | ClipFeatures
+"""A clip that can be measured."""
+
+
+def common_duration(one: ClipLike, other: ClipLike) -> tuple[ClipFeatures, ClipFeatures]:
+    """Cut both clips to the time that both last."""
+    one, other = ClipFeatures.of(one), ClipFeatures.of(other)
+    seconds = min(one.audio.seconds, other.audio.seconds)
+    return one.cut(seconds), other.cut(seconds)
+
+
 def _power(clip: Audio, n_fft: int) -> Matrix:
-    """Power (F, T), the mean over the channels."""
+    """Compute the power (F, T), the mean over the channels."""
     samples = torch.from_numpy(clip.samples).double()
     window = torch.hann_window(n_fft, dtype=torch.float64)
     bins = torch.stft(samples, n_fft, _HOP, window=window, pad_mode="constant", return_complex=True)
@@ -174,7 +189,7 @@ def _power(clip: Audio, n_fft: int) -> Matrix:
 
 
 def _loud(power: Matrix) -> npt.NDArray[np.bool_]:
-    """Which frames of (F, T) have a bin within 60 dB of the loudest."""
+    """Select the frames of (F, T) that have a bin within 60 dB of the loudest, (T,)."""
     highest = power.max(axis=0)
     loud: npt.NDArray[np.bool_] = highest > 1e-6 * highest.max()
     return loud
@@ -182,7 +197,7 @@ def _loud(power: Matrix) -> npt.NDArray[np.bool_]:
 
 @lru_cache(maxsize=1)
 def _classes(n_bins: int) -> Matrix:
-    """Which bins belong to which pitch class, 60 to 4000 Hz, (12, F)."""
+    """Assign the bins to pitch classes, 60 to 4000 Hz, (12, F) of zeros and ones."""
     hertz = np.linspace(0, RATE / 2, n_bins)
     classes = np.zeros((12, n_bins))
     used = np.flatnonzero((hertz >= 60) & (hertz <= 4000))

@@ -1,8 +1,8 @@
-"""A second shallow network, which nothing optimises, as a judge of style.
+"""Gram matrices in a held-out network: a second shallow network that no method optimises.
 
-What is optimised are Gram matrices, so that its own are no evidence. Here all that can differ does: another
-seed, 512 filters of 7 taps for 2048 of 11, a window of 50 ms every 20 ms at 16 kHz for 93 ms every 23 ms at
-the clip's own rate.
+A transfer lowers the distance of Gram matrices in its own network, so that they are no evidence. Here all
+that can differ does: another seed, 512 filters of 7 taps for 2048 of 11, a window of 50 ms every 20 ms at
+16 kHz for 93 ms every 23 ms at the clip's own rate.
 """
 
 from functools import cache
@@ -17,16 +17,16 @@ from retimbre.sound.stereo import joint_magnitude
 from retimbre.sound.stft import Window, log_magnitude
 
 RATE = 16_000
-"""What the network hears, in Hz."""
+"""Sample rate of the network's input in Hz."""
 
 _WINDOW = Window(800, 320)
 _FILTERS, _TAPS = 512, 7
 _SEED = 1_614_402_017  # far from what anyone would choose
-_LEVEL = 0.1  # root mean square, as music has it; log1p hears levels, and they are no part of a measure
+_LEVEL = 0.1  # root mean square, as music has it; log1p depends on levels, and measures must not
 
 
 def grams(clip: Audio) -> list[Tensor]:
-    """Gram matrices of the two layers, (512, 512) each; zero for silence."""
+    """Compute the Gram matrices of the two layers, (512, 512) each; zero for silence."""
     samples = torch.from_numpy(clip.resampled(RATE).samples)
     level = samples.square().mean().sqrt()
     if level > 0:

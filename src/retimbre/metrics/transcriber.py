@@ -1,4 +1,4 @@
-"""Which notes sound: a small trained transcriber as judge of pitch.
+"""Piano rolls of clips, by a small trained transcriber.
 
 The network is Basic Pitch (Bittner, Bosch, Rubinstein, Meseguer-Brocal and Ewert 2022, "A lightweight
 instrument-agnostic model for polyphonic note transcription and multipitch estimation", ICASSP; Spotify,
@@ -19,7 +19,7 @@ from retimbre.errors import DependencyError
 from retimbre.sound.audio import Audio
 
 RATE = 22_050
-"""What the network hears, in Hz; one channel."""
+"""Sample rate of the network's input in Hz; one channel."""
 HOP = 256
 """Samples from frame to frame: 86.1 frames a second."""
 LOWEST, N_PITCHES = 21, 88
@@ -28,7 +28,7 @@ THRESHOLD = 0.3
 """Likelihood from which a semitone sounds: upstream's default for frames.
 
 Not tuned here. In eight seconds of two rendered songs, whose notes are known, it finds 98 and 95 % of what a
-piano plays and 94 and 80 % of what strings play. Of what it finds there 80, 79, 73 and 62 % is written; most
+piano plays and 94 and 80 % of what strings play. Of its semitones 80, 79, 73 and 62 % are in the score; most
 of the rest are notes that ring on.
 """
 
@@ -46,7 +46,7 @@ Roll = npt.NDArray[np.bool_]
 
 
 def missing() -> DependencyError | None:
-    """Give the error that :func:`piano_roll` would raise, or ``None`` where the transcriber is installed."""
+    """Return the error that :func:`piano_roll` would raise; ``None`` where the transcriber is installed."""
     if importlib.util.find_spec("onnxruntime") is None:
         return DependencyError("onnxruntime", extra="measure", then=_THEN)
     if not _file().is_file():
@@ -55,10 +55,10 @@ def missing() -> DependencyError | None:
 
 
 def piano_roll(clip: Audio) -> Roll:
-    """Say which semitones sound when.
+    """Transcribe a clip: the semitones that sound in each frame.
 
     Upstream draws notes from frames and onsets; here a semitone sounds in a frame where its likelihood
-    (:func:`likelihoods`) is at least :data:`THRESHOLD`. What is compared are frames, and notes would add
+    (:func:`likelihoods`) is at least :data:`THRESHOLD`. The measures compare frames, and notes would add
     rules of their own (a least length, a note for every onset).
 
     Args:
@@ -75,7 +75,7 @@ def piano_roll(clip: Audio) -> Roll:
 
 
 def likelihoods(clip: Audio) -> npt.NDArray[np.float32]:
-    """Likelihood of every semitone in every frame, 0 to 1, shape and errors as for :func:`piano_roll`.
+    """Estimate the likelihood of every semitone in every frame, 0 to 1; as for :func:`piano_roll`.
 
     Channels are mixed. Windows overlap by thirty frames, of which half is cut at either side. They advance by
     exactly as many frames as are left, 142, so that the frames of a whole clip are equally spaced. (Upstream
@@ -93,17 +93,17 @@ def likelihoods(clip: Audio) -> npt.NDArray[np.float32]:
     # The end of a clip can lie beyond the last window: it is in the margin and would have been cut.
     padded = np.pad(samples, (before, max(0, needed - before - len(samples))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[:: _STEP * HOP][:n_windows]
-    heard = [
+    outputs = [
         session.run([_NOTES], {_INPUT: np.ascontiguousarray(windows[k : k + _BATCH, :, None])})[0]
         for k in range(0, n_windows, _BATCH)
     ]
-    notes = np.concatenate(heard)[:, _MARGIN:-_MARGIN].reshape(-1, N_PITCHES)
+    notes = np.concatenate(outputs)[:, _MARGIN:-_MARGIN].reshape(-1, N_PITCHES)
     likelihood: npt.NDArray[np.float32] = notes[:n_frames].T
     return likelihood
 
 
 def _file() -> Path:
-    """Where the file of weights should lie; the package is not imported, for that would import its needs."""
+    """Locate the file of weights without importing the package, which would import its dependencies."""
     try:
         return Path(str(distribution("basic-pitch").locate_file(_FILE)))
     except PackageNotFoundError:

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from retimbre._result import Result
-from retimbre.metrics import measures as measure
+from retimbre.metrics import measures
 from retimbre.report.page import cards, curve, rendered, require, settings_rows
 from retimbre.sound.audio import Audio
 
@@ -16,33 +16,34 @@ UNTRAINED = "untrained: random weights"
 
 @dataclass(frozen=True)
 class Score:
-    """What an output is worth, by the measures.
+    """Holds the measures of an output that make up its balance.
 
     Args:
-        kept: How much of the content is kept (:func:`retimbre.metrics.measures.kept`).
-        reached: How much of the style is reached (:func:`retimbre.metrics.measures.reached`).
+        preservation: :func:`retimbre.metrics.measures.content_preservation`.
+        gain: :func:`retimbre.metrics.measures.style_gain`.
     """
 
-    kept: Mapping[str, float]
-    reached: Mapping[str, float]
+    preservation: Mapping[str, float]
+    gain: Mapping[str, float]
 
     @classmethod
     def of(cls, output: Audio, style: Audio, content: Audio) -> "Score":
-        """Measure an output, by the measures that make up a balance."""
-        names = measure.WEIGHED
+        """Measure an output."""
+        names = measures.BALANCE_TERMS
         return cls(
-            measure.kept(output, content, names=names), measure.reached(output, style, content, names=names)
+            measures.content_preservation(output, content, names=names),
+            measures.style_gain(output, style, content, names=names),
         )
 
     @property
     def means(self) -> tuple[float, float]:
-        """Mean of what is kept, and of what is reached."""
-        return measure.weighed(self.kept), measure.weighed(self.reached)
+        """Mean content preservation and mean style gain."""
+        return measures.mean_balance_term(self.preservation), measures.mean_balance_term(self.gain)
 
     @property
     def balance(self) -> float:
         """Harmonic mean of the two means."""
-        return measure.balance(self.kept, self.reached)
+        return measures.balance(self.preservation, self.gain)
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,13 @@ def _overall(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
         trials = [t for c in comparisons for t in c.trials if t.network == first.network]
         if len(trials) < len(comparisons):
             continue
-        kept, reached = zip(*(t.score.means for t in trials), strict=True)
+        preservation, gain = zip(*(t.score.means for t in trials), strict=True)
         rows.append(
             {
                 "network": first.network,
                 "weights": first.weights,
-                "kept": _number(fmean(kept)),
-                "reached": _number(fmean(reached)),
+                "preservation": _number(fmean(preservation)),
+                "gain": _number(fmean(gain)),
                 "balance": _number(fmean(t.score.balance for t in trials)),
                 "pace": f"{fmean(_pace(t) for t in trials):.1f} s",
             }
@@ -183,12 +184,12 @@ def _trial(trial: Trial) -> dict[str, Any]:
 
 
 def _scores(score: Score) -> dict[str, Any]:
-    kept, reached = score.means
+    preservation, gain = score.means
     return {
-        "kept": _number(kept),
-        "kept_parts": {name: _number(value) for name, value in score.kept.items()},
-        "reached": _number(reached),
-        "reached_parts": {name: _number(value) for name, value in score.reached.items()},
+        "preservation": _number(preservation),
+        "preservation_terms": {name: _number(value) for name, value in score.preservation.items()},
+        "gain": _number(gain),
+        "gain_terms": {name: _number(value) for name, value in score.gain.items()},
         "balance": _number(score.balance),
     }
 
