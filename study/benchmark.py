@@ -16,7 +16,7 @@ import torch
 from retimbre._output import atomic, check_writable, make_folder
 from retimbre.errors import DependencyError, InputError
 from retimbre.metrics import transcriber as transcribe
-from retimbre.report import page as report
+from retimbre.report.rendering import require
 from retimbre.settings import Settings
 from study import figures, standings, trials
 from study.methods import methods
@@ -140,7 +140,7 @@ def _checked(strengths: Sequence[float], jobs: int | None) -> int:
 
 def _require() -> None:
     """Find out before the work what would end it later."""
-    report.require()
+    require()
     error = transcribe.missing()
     if error is not None:
         raise error

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from retimbre.report.page import Mark, cards, marks, rendered
+from retimbre.report.axes import Mark, marks
+from retimbre.report.cards import cards
+from retimbre.report.rendering import render_template, split_paragraphs
 from retimbre.sound.files import read
 from study.figures import FIGURES, Estimate, Row, by_kind, scale, table
 from study.methods import REFERENCES
@@ -48,11 +50,11 @@ def page(title: str, trials: Sequence[Trial], folder: Path, *, intro: str = "") 
         DependencyError: ``jinja2`` or ``matplotlib`` is not installed.
     """
     kinds = by_kind(trials)
-    return rendered(
+    return render_template(
         "benchmark.html.j2",
         folder=Path(__file__).parent / "templates",
         title=title,
-        paragraphs=[part for part in intro.split("\n\n") if part.strip()],
+        paragraphs=split_paragraphs(intro),
         figures=FIGURES,
         methods=list(dict.fromkeys(trial.task.method for trial in trials)),
         kinds=[_kind(kind, ours, folder) for kind, ours in kinds.items()],
@@ -162,8 +164,8 @@ def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
         for name in names:
             task, role = ours[name].task, _ROLES.get(name, name)
             strength = "" if task.strength is None else f", strength {task.strength:g}"
-            what = played.get(role, task.method.about + strength)
-            shown.append((role, what, "", read(ours[name].file)))
+            caption = played.get(role, task.method.about + strength)
+            shown.append((role, caption, "", read(ours[name].file)))
         decks.append(
             {"title": pair.name[0].upper() + pair.name[1:], "kind": pair.kind, "clips": cards(shown)}
         )

@@ -23,7 +23,7 @@ INSIDE = {
     "optim": ["lbfgs", "minimise"],
     "alignment": ["notes", "intonation", "instrument", "pitch", "spectrum", "target"],
     "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
-    "report": ["spectrogram", "page", "comparison"],
+    "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],
     "music": ["score", "orchestra"],
     "apps": ["compare", "demo", "weights_cli", "cli"],
 }

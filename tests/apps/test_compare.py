@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from retimbre.apps import compare as module
-from retimbre.apps.compare import STRENGTHS, Pair, compare, compare_pairs
+from retimbre.apps.compare import STRENGTHS, ComparedPair, compare, compare_pairs
 from retimbre.apps.demo import PAIRS, compared
 from retimbre.errors import InputError, WeightsError
 from retimbre.optim.minimise import Step
@@ -191,7 +191,7 @@ def test_an_input_is_not_overwritten(clips: tuple[Path, Path], tmp_path: Path) -
 
 def test_several_pairs_are_on_one_page(clips: tuple[Path, Path], tmp_path: Path) -> None:
     one, other = map(read, clips)
-    pairs = [Pair("There", one, other, "A note."), Pair("And back", other, one)]
+    pairs = [ComparedPair("There", one, other, "A note."), ComparedPair("And back", other, one)]
     page = compare_pairs(pairs, tmp_path / "page", networks=["kernel"], settings=QUICK)
     html = page.read_text(encoding="utf-8")
     assert "There" in html

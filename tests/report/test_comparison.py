@@ -11,7 +11,7 @@ import pytest
 
 import retimbre
 from retimbre.errors import DependencyError
-from retimbre.report.comparison import UNTRAINED, Comparison, Score, Trial, page
+from retimbre.report.comparison import UNTRAINED, Comparison, NetworkTrial, Score, page
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 
@@ -36,7 +36,7 @@ def comparison(sweeps: Callable[..., Samples]) -> Comparison:
     for network, weights in (("kernel", "none"), ("shallow", UNTRAINED)):
         settings = Settings(network=network, strength=0.7, filters=8, n_iter=3, n_iter_phase=2)
         result = retimbre.transfer(content, style, settings)
-        trials.append(Trial(network, weights, result, sweep[0.7], sweep, 12.34, f"1-{network}.wav"))
+        trials.append(NetworkTrial(network, weights, result, sweep[0.7], sweep, 12.34, f"1-{network}.wav"))
     return Comparison("Sweep to noise", content, style, trials, "A note.", ("1-content.wav", "1-style.wav"))
 
 

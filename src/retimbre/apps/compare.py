@@ -15,8 +15,8 @@ from retimbre.networks import weights
 from retimbre.networks.registry import kind_of
 from retimbre.optim.minimise import Step
 from retimbre.report import comparison
-from retimbre.report import page as report
-from retimbre.report.comparison import UNTRAINED, Comparison, Score, Trial
+from retimbre.report.comparison import UNTRAINED, Comparison, NetworkTrial, Score
+from retimbre.report.rendering import require
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio, collected
 from retimbre.sound.files import write
@@ -34,7 +34,7 @@ OnProgress = Callable[[str, Step], None]
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedPair:
     """A content and a style to try the networks on.
 
     Args:
@@ -90,12 +90,12 @@ def compare(
         if path is not None and path.resolve() in ours:
             raise InputError(f"{path} would be overwritten: expected another folder for the output")
         names.append(role if path is None else path.stem)
-    pair = Pair(f"{names[0]} to {names[1]}", clips[0], clips[1])
+    pair = ComparedPair(f"{names[0]} to {names[1]}", clips[0], clips[1])
     return compare_pairs([pair], directory, networks=networks, settings=settings, on_progress=on_progress)
 
 
 def compare_pairs(
-    pairs: Iterable[Pair],
+    pairs: Iterable[ComparedPair],
     directory: str | os.PathLike[str],
     *,
     networks: Sequence[str] = NETWORKS,
@@ -127,14 +127,14 @@ def compare_pairs(
     """
     settings = _alike(settings or Settings())
     _check(networks, settings)
-    report.require()
+    require()
     directory = Path(directory)
     make_folder(directory)
     page = directory / "index.html"
     check_writable(page)
     comparisons: list[Comparison] = []
     for number, pair in enumerate(pairs, start=1):
-        trials: list[Trial] = []
+        trials: list[NetworkTrial] = []
         interrupted = False
         for network in networks:
             file = f"{number}-{network}.wav"
@@ -188,8 +188,8 @@ def _weights(network: str, settings: Settings) -> str:
 
 
 def _trial(
-    pair: Pair, settings: Settings, file: str, label: str, on_progress: OnProgress | None
-) -> Trial | None:
+    pair: ComparedPair, settings: Settings, file: str, label: str, on_progress: OnProgress | None
+) -> NetworkTrial | None:
     """Find the best strength, then run at it; ``None`` where the sweep was interrupted."""
     began = time.perf_counter()
     opening = _opening(pair.content)
@@ -213,7 +213,9 @@ def _trial(
     except KeyboardInterrupt:
         return None
     score = Score.of(result.audio, pair.style, pair.content)
-    return Trial(settings.network, _weights(settings.network, settings), result, score, sweep, swept, file)
+    return NetworkTrial(
+        settings.network, _weights(settings.network, settings), result, score, sweep, swept, file
+    )
 
 
 def _run(content: Audio, style: Audio, settings: Settings, tell: Callable[[Step], None] | None) -> Result:

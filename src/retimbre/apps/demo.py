@@ -13,7 +13,8 @@ from retimbre.errors import InputError
 from retimbre.music.orchestra import render
 from retimbre.music.score import GREENSLEEVES, MINUET, Piece
 from retimbre.optim.minimise import Step
-from retimbre.report import page as report
+from retimbre.report.page import Entry, page
+from retimbre.report.rendering import require
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import write
@@ -28,8 +29,8 @@ OnProgress = Callable[[str, Step], None]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Who plays the content and who the style, and what.
+class DemoPair:
+    """A content and a style to play.
 
     Args:
         content: Instrument and piece of the content.
@@ -41,13 +42,13 @@ class Pair:
 
     @property
     def title(self) -> str:
-        """The content's instrument, the style's, and whether they play the same song."""
+        """Heading: the two instruments, and whether they play the same song."""
         song = "same" if self.content[1] is self.style[1] else "different"
         return f"{self.content[0].capitalize()} to {self.style[0]}, {song} song"
 
     @property
     def note(self) -> str:
-        """Who plays what, in a sentence."""
+        """Pieces and instruments, in a sentence."""
         content, style = (f"{piece.name} on {who}" for who, piece in (self.content, self.style))
         return f"{content}, with the sound of {style}."
 
@@ -58,10 +59,10 @@ class Pair:
 
 
 PAIRS = (
-    Pair(("piano", MINUET), ("drums", MINUET)),
-    Pair(("drums", MINUET), ("piano", MINUET)),
-    Pair(("drums", GREENSLEEVES), ("piano", MINUET)),
-    Pair(("piano", GREENSLEEVES), ("strings", GREENSLEEVES)),
+    DemoPair(("piano", MINUET), ("drums", MINUET)),
+    DemoPair(("drums", MINUET), ("piano", MINUET)),
+    DemoPair(("drums", GREENSLEEVES), ("piano", MINUET)),
+    DemoPair(("piano", GREENSLEEVES), ("strings", GREENSLEEVES)),
 )
 """The pairs of the study that compared networks for sound: both ways between a pitched and an
 unpitched instrument, across songs, and between two pitched ones."""
@@ -101,11 +102,11 @@ def demo(
         DependencyError: a package of the extra ``demo`` is not installed.
     """
     clips = _played(seconds)
-    report.require()
+    require()
     directory = Path(directory)
     make_folder(directory)
-    page = directory / "index.html"
-    check_writable(page)
+    path = directory / "index.html"
+    check_writable(path)
     entries = []
     for number, (pair, content, style) in enumerate(clips, start=1):
         on_step = on_progress and partial(on_progress, pair.title)
@@ -114,12 +115,12 @@ def demo(
         for name, audio in zip(names, (content, style, result.audio), strict=True):
             write(directory / name, audio)
         captions = (names[0], names[1], names[2])
-        entries.append(report.Entry(pair.title, content, style, result, pair.note, captions))
+        entries.append(Entry(pair.title, content, style, result, pair.note, captions))
         if result.stopped == "interrupted":
             break
-    with atomic(page) as temporary:
-        temporary.write_text(report.page("retimbre: four transfers", entries, intro=_INTRO), encoding="utf-8")
-    return page
+    with atomic(path) as temporary:
+        temporary.write_text(page("retimbre: four transfers", entries, intro=_INTRO), encoding="utf-8")
+    return path
 
 
 def compared(
@@ -131,11 +132,11 @@ def compared(
 ) -> Path:
     """Try the networks on the four pairs, as :func:`retimbre.apps.compare.compare_pairs` does."""
     played = _played(seconds)
-    pairs = (compare.Pair(pair.title, content, style, pair.note) for pair, content, style in played)
+    pairs = (compare.ComparedPair(pair.title, content, style, pair.note) for pair, content, style in played)
     return compare.compare_pairs(pairs, directory, settings=settings, on_progress=on_progress)
 
 
-def _played(seconds: float) -> Iterator[tuple[Pair, Audio, Audio]]:
+def _played(seconds: float) -> Iterator[tuple[DemoPair, Audio, Audio]]:
     """Each pair with its content and style, played when it is asked for."""
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise InputError(f"seconds is {seconds:g}: expected a number from {MIN_SECONDS:g} to {MAX_SECONDS:g}")

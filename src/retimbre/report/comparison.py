@@ -1,4 +1,4 @@
-"""One page that shows several networks on the same pair, to switch between them while the music goes on."""
+"""Page of networks compared: the same pair by each, to switch between them while the music goes on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from typing import Any
 
 from retimbre._result import Result
 from retimbre.metrics import measures
-from retimbre.report.page import cards, curve, rendered, require, settings_rows
+from retimbre.report.cards import ClipCard, cards
+from retimbre.report.loss_curve import loss_curve
+from retimbre.report.rendering import render_template, require, settings_rows, split_paragraphs
 from retimbre.sound.audio import Audio
 
 UNTRAINED = "untrained: random weights"
-"""What is said of a network of trained weights that was used without them."""
+"""Weights of a network that is meant to be trained and was used without trained weights."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,16 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one network made of a pair.
+class NetworkTrial:
+    """The transfer of a pair by one network.
 
     Args:
-        network: Its name.
+        network: Name of the network.
         weights: ``"trained"``, :data:`UNTRAINED`, or ``"none"``.
-        result: The full run, at the best strength of the sweep.
+        result: Full run, at the best strength of the sweep.
         score: Measures of its output.
         sweep: Measures of the short runs, by strength.
-        sweep_seconds: Time that the short runs took.
+        sweep_seconds: Duration of the short runs.
         file: Name of the output beside the page.
     """
 
@@ -85,7 +87,7 @@ class Comparison:
     title: str
     content: Audio
     style: Audio
-    trials: Sequence[Trial]
+    trials: Sequence[NetworkTrial]
     note: str = ""
     files: tuple[str, str] = ("", "")
 
@@ -95,7 +97,7 @@ def page(title: str, comparisons: Sequence[Comparison], *, intro: str = "") -> s
 
     Args:
         title: Title and first heading.
-        comparisons: What to show, at least one, each with at least one trial.
+        comparisons: Pairs to show, at least one, each with at least one trial.
         intro: A paragraph under the title; blank lines divide it into several.
 
     Returns:
@@ -106,11 +108,11 @@ def page(title: str, comparisons: Sequence[Comparison], *, intro: str = "") -> s
     """
     require()
     settings = comparisons[0].trials[0].result.settings
-    varied = ("network", "strength", "random_weights")  # each network has its own: the tables say them
-    return rendered(
+    varied = ("network", "strength", "random_weights")  # differ by network, and are in the tables
+    return render_template(
         "compare.html.j2",
         title=title,
-        paragraphs=[part for part in intro.split("\n\n") if part.strip()],
+        paragraphs=split_paragraphs(intro),
         overall=_overall(comparisons) if len(comparisons) > 1 else None,
         pairs=[_view(comparison) for comparison in comparisons],
         settings=[row for row in settings_rows(settings) if row["name"] not in varied],
@@ -119,7 +121,7 @@ def page(title: str, comparisons: Sequence[Comparison], *, intro: str = "") -> s
 
 
 def _overall(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Means over the pairs, for each network that has done them all."""
+    """Average over the pairs, for each network that has done them all."""
     rows = []
     for first in comparisons[0].trials:
         trials = [t for c in comparisons for t in c.trials if t.network == first.network]
@@ -149,20 +151,20 @@ def _view(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _clips(comparison: Comparison) -> list[dict[str, Any]]:
+def _clips(comparison: Comparison) -> list[ClipCard]:
     shown = [
         ("Content", "what to keep", comparison.files[0], comparison.content),
         ("Style", "what to sound like", comparison.files[1], comparison.style),
     ]
     for trial in comparison.trials:
-        what = f"strength {trial.result.settings.strength:g}"
+        caption = f"strength {trial.result.settings.strength:g}"
         if trial.weights == UNTRAINED:
-            what += f", {UNTRAINED}"
-        shown.append((trial.network, what, trial.file, trial.result.audio))
+            caption += f", {UNTRAINED}"
+        shown.append((trial.network, caption, trial.file, trial.result.audio))
     return cards(shown)
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
+def _trial(trial: NetworkTrial) -> dict[str, Any]:
     result = trial.result
     return {
         "network": trial.network,
@@ -177,7 +179,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
             _scores(score) | {"best": strength == result.settings.strength}
             for strength, score in trial.sweep.items()
         ],
-        "curve": curve(result),
+        "curve": loss_curve(result),
         "first": f"{result.steps[0].loss:.3g}" if result.steps else "",
         "last": f"{result.steps[-1].loss:.3g}" if result.steps else "",
     }
@@ -194,7 +196,7 @@ def _scores(score: Score) -> dict[str, Any]:
     }
 
 
-def _pace(trial: Trial) -> float:
+def _pace(trial: NetworkTrial) -> float:
     return trial.result.seconds / trial.result.audio.seconds
 
 

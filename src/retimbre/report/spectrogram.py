@@ -21,10 +21,10 @@ LOWEST, HIGHEST = 40.0, 16_000.0
 """Frequencies at the bottom and the top of a picture, in Hz."""
 
 RANGE = 80.0
-"""Levels from the loudest to the darkest colour, in dB."""
+"""Range of levels from the loudest to the darkest colour, in dB."""
 
 FREQUENCIES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-"""Where the axis of frequency has its marks, in Hz."""
+"""Marks of the axis of frequency, in Hz."""
 
 COLOURS = "magma"
 """Name of matplotlib's colour map: its lightness rises evenly, for every eye."""
@@ -38,7 +38,7 @@ Levels = npt.NDArray[np.float32]
 
 
 def position(frequency: float) -> float:
-    """Say how high a frequency in Hz lies in a picture: 0 at the bottom, 1 at the top.
+    """Place a frequency in Hz in a picture: 0 at the bottom, 1 at the top.
 
     >>> position(40.0), position(16000.0), round(position(800.0), 3)
     (0.0, 1.0, 0.5)
@@ -73,7 +73,7 @@ def levels(audio: Audio) -> Levels:
 
 
 def _on_rows(decibels: Levels, bin_width: float) -> Levels:
-    """Bring bins (F, T) to rows of equal pitch, the highest first."""
+    """Resample bins (F, T) to rows of equal pitch, the highest first."""
     edges = np.geomspace(LOWEST, HIGHEST, _ROWS + 1) / bin_width
     top = len(decibels) - 1
     rows = np.full((_ROWS, decibels.shape[1]), _SILENCE, dtype=np.float32)
