@@ -30,7 +30,7 @@ from retimbre.metrics import spectral
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.features import ClipFeatures
 from retimbre.settings import ALIGNED
-from study.figures import jackknifed
+from study.figures import jackknife
 from study.pairs import REPORT, TUNE, Pair
 
 Columns = dict[str, list[float]]
@@ -116,8 +116,8 @@ def main() -> None:
                 stack.enter_context(patched)  # type: ignore[arg-type]
             found = measured(pairs, settings)
         whole = whole or found
-        cells = [jackknifed(_ratio, found[n], references[n]).text() for n in references]
-        more = [jackknifed(_more, found[n], whole[n], references[n]).text(3) for n in references]
+        cells = [jackknife(_ratio, found[n], references[n]).text() for n in references]
+        more = [jackknife(_more, found[n], whole[n], references[n]).text(3) for n in references]
         print(
             f"| {name} | "
             + " | ".join(cells)

@@ -1,1 +1,1 @@
-"""The study: methods on pairs with a known answer, judged by measures that nothing optimises."""
+"""The study: methods on pairs with a known answer, judged by measures that no method optimises."""

@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m study", description=benchmark.__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the page and the cache")
-    parser.add_argument("--methods", help="names with commas; a name that is not there lists them")
+    parser.add_argument("--methods", help="names with commas; an unknown name lists them")
     parser.add_argument("--pairs", default="report", help="report, or tune")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of pairs, with commas")
     parser.add_argument("--strengths", default=",".join(f"{s:g}" for s in STRENGTHS), help="with commas")

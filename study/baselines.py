@@ -29,7 +29,7 @@ CONTINUITY = 3
 """Frames on either side, along the diagonal, that support each other, c."""
 
 _PHASE_ROUNDS = 32
-_SILENT = 1e-3  # of the loudest frame: what is quieter is no material, and its scale would be arbitrary
+_SILENT = 1e-3  # of the loudest frame: quieter ones are no material, and their scale would be arbitrary
 
 
 def musaicing(content: Audio, style: Audio, settings: Settings | None = None) -> Audio:
@@ -40,8 +40,8 @@ def musaicing(content: Audio, style: Audio, settings: Settings | None = None) ->
     the original). Window and hop are the settings', so that all rows of a table see the same frames.
 
     Args:
-        content: What to compose; channels are mixed.
-        style: What to compose it of; channels are mixed.
+        content: Clip to compose; channels are mixed.
+        style: Clip to compose it of; channels are mixed.
         settings: ``n_fft``, ``hop_length`` and ``seed``; the defaults if ``None``.
 
     Returns:
@@ -67,19 +67,19 @@ def musaicing(content: Audio, style: Audio, settings: Settings | None = None) ->
 
 
 def activations(target: Tensor, source: Tensor, generator: torch.Generator) -> Tensor:
-    """Learn which frames of the source sound when in the target, under the three constraints.
+    """Fit activations of the source's frames to the target, under the three constraints.
 
     In round l of L, with f = 1 - l / L:
 
-    - repetition: what is not the largest of 2 r + 1 frames in its row is multiplied by f;
-    - polyphony: what is not among the p largest of its column is multiplied by f;
+    - repetition: all but the largest of 2 r + 1 frames in a row are multiplied by f;
+    - polyphony: all but the p largest of a column are multiplied by f;
     - continuity: each becomes the sum of 2 c + 1 along its diagonal, so that the source goes on;
     - update: ``H <- H * (W^T (V / W H)) / (W^T 1)``.
 
     Args:
         target: Magnitudes V (F, T).
         source: Magnitudes W (F, K), the dictionary; columns of zeros stay unused.
-        generator: Of the start, which is uniform.
+        generator: Generator of the uniform start.
 
     Returns:
         H (K, T), at least 0.
@@ -102,7 +102,7 @@ def activations(target: Tensor, source: Tensor, generator: torch.Generator) -> T
 
 
 def _diagonal_sums(h: Tensor) -> Tensor:
-    """``sum over i from -c to c of h[k + i, t + i]``, zeros beyond the ends."""
+    """Sum along diagonals: ``sum over i from -c to c of h[k + i, t + i]``, zeros beyond the ends."""
     c, (k, t) = CONTINUITY, h.shape
     padded = functional.pad(h, (c, c, c, c))
     return torch.stack([padded[i : i + k, i : i + t] for i in range(2 * c + 1)]).sum(dim=0)

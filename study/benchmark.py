@@ -1,27 +1,23 @@
 """The benchmark: methods on pairs with a known answer, in processes, resumable, on one page."""
 
 import importlib.util
-import multiprocessing
 import os
-import signal
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
-
-import torch
 
 from retimbre._output import atomic, check_writable, make_folder
 from retimbre.errors import DependencyError, InputError
 from retimbre.metrics import transcriber as transcribe
 from retimbre.report.rendering import require
 from retimbre.settings import Settings
-from study import figures, standings, trials
+from study import figures, trials
+from study.benchmark_page import page
 from study.methods import methods
 from study.pairs import PAIRS, SECONDS, Group, Kind, Pair
-from study.trials import Task, Trial
+from study.processes import run_tasks
+from study.trials import Trial
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 """Strengths of a curve."""
@@ -33,18 +29,16 @@ MIN_SECONDS = 1.0
 
 OnProgress = Callable[[int, int], None]
 
-_TICK = 0.2  # seconds between two looks at the processes
-
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a benchmark came to.
+class BenchmarkResult:
+    """The page, the tables and the trials of a benchmark.
 
     Args:
         page: Path of the page.
-        table: The tables, as Markdown.
-        trials: Every trial that is done.
-        interrupted: Whether some are missing.
+        table: Table of each kind of pairs, as Markdown.
+        trials: Trials that are done.
+        interrupted: Whether trials are missing.
     """
 
     page: Path
@@ -63,21 +57,22 @@ def benchmark(
     seconds: float = SECONDS,
     jobs: int | None = None,
     on_progress: OnProgress | None = None,
-) -> Outcome:
-    """Try methods on pairs and make a page of figures, curves and players.
+) -> BenchmarkResult:
+    """Run methods on pairs and make a page of figures, curves and players.
 
-    What was done before is taken from ``cache`` in the folder, unless the code, a method's settings or the
-    clips have changed since. An interrupt ends the benchmark with what is done; the next run goes on.
+    Trials of an earlier run are taken from ``cache`` in the folder, unless the code, a method's settings or
+    the clips have changed since. An interrupt ends the benchmark with the trials that are done; the next run
+    goes on.
 
     Args:
         directory: Folder to write to; made if it is not there.
         names: Names of methods (:data:`study.methods.METHODS`); the default ones if ``None``. The
-            content copied, the style copied and the target always come along.
-        pairs: ``"report"``, or ``"tune"`` for what settings may be tuned on.
-        kinds: Which kinds of pairs.
-        strengths: Strengths of the methods that know any, 0 to 1.
+            content copied, the style copied and the target are always included.
+        pairs: ``"report"``, or ``"tune"`` for the pairs that settings may be tuned on.
+        kinds: Kinds of pairs.
+        strengths: Strengths of the methods that have one, 0 to 1.
         seconds: Length of the clips, 1 to 7.
-        jobs: Processes, of one thread each; as many as cores if ``None``. With 1, this process does it.
+        jobs: Number of processes, of one thread each; as many as cores if ``None``. With 1, none is started.
         on_progress: Called with the number of trials that are done and of all, now and then. A
             ``KeyboardInterrupt`` in it, or Ctrl-C, is an interrupt.
 
@@ -91,26 +86,26 @@ def benchmark(
     jobs = _checked(strengths, jobs)
     _require()
     make_folder(directory)
-    page, cache = directory / "index.html", directory / "cache"
-    check_writable(page)
+    path, cache = directory / "index.html", directory / "cache"
+    check_writable(path)
 
     everything = trials.tasks(chosen, rows, list(dict.fromkeys(strengths)))
-    todo = [task for task in everything if trials.remembered(cache, task) is None]
+    todo = [task for task in everything if trials.load(cache, task) is None]
     interrupted = False
     try:
-        for n_done in _done(cache, todo, jobs):
+        for n_done in run_tasks(cache, todo, jobs):
             if on_progress is not None:
                 on_progress(len(everything) - len(todo) + n_done, len(everything))
     except KeyboardInterrupt:
         interrupted = True
-    found = [trial for task in everything if (trial := trials.remembered(cache, task)) is not None]
+    found = [trial for task in everything if (trial := trials.load(cache, task)) is not None]
     if not found:
         raise KeyboardInterrupt
     intro = _intro(pairs, seconds, len(found), len(everything))
-    html = standings.page("retimbre: the benchmark", found, directory, intro=intro)
-    with atomic(page) as temporary:
+    html = page("retimbre: the benchmark", found, directory, intro=intro)
+    with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
-    return Outcome(page, figures.markdown(found), found, interrupted)
+    return BenchmarkResult(path, figures.markdown(found), found, interrupted)
 
 
 def _pairs(group: str, kinds: Collection[str], seconds: float) -> list[Pair]:
@@ -139,7 +134,7 @@ def _checked(strengths: Sequence[float], jobs: int | None) -> int:
 
 
 def _require() -> None:
-    """Find out before the work what would end it later."""
+    """Check before the work that every package is there."""
     require()
     error = transcribe.missing()
     if error is not None:
@@ -149,94 +144,12 @@ def _require() -> None:
             raise DependencyError(package, extra="demo")
 
 
-def _done(cache: Path, todo: Sequence[Task], jobs: int) -> Iterator[int]:
-    """Do the trials; give the number of those that are done, now and then."""
-    by_pair: dict[Pair, list[Task]] = {}
-    for task in todo:
-        by_pair.setdefault(task.pair, []).append(task)
-    yield 0
-    if jobs == 1:
-        yield from _here(cache, list(by_pair.values()))
-    elif todo:
-        yield from _in_processes(cache, list(by_pair.values()), jobs)
-
-
-def _here(cache: Path, work: Sequence[Sequence[Task]]) -> Iterator[int]:
-    """Do the trials in this process, on one thread as in the others, one after the other."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    n_done = 0
-    try:
-        for part in work:
-            for _ in trials.carried_out(cache, part):
-                n_done += 1
-                yield n_done
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-def _in_processes(cache: Path, work: Sequence[Sequence[Task]], jobs: int) -> Iterator[int]:
-    """Do the trials in processes of one thread each: two of two threads on two cores are 20 times slower.
-
-    Processes are spawned, since a fork would copy the threads' locks. An interrupt loses the trials at hand.
-    """
-    context = multiprocessing.get_context("spawn")
-    told = context.SimpleQueue()
-    before = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(
-        min(jobs, len(work)), mp_context=context, initializer=_begin, initargs=(told,)
-    ) as pool:
-        waiting: set[Future[None]] = {pool.submit(_carry_out, cache, part) for part in work}
-        n_done = 0
-        try:
-            while waiting:
-                finished, waiting = wait(waiting, timeout=_TICK, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                while not told.empty():
-                    n_done += told.get()
-                yield n_done
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
-            raise
-
-
-_told: "multiprocessing.SimpleQueue[int] | None" = None
-_ended = False
-
-
-def _begin(told: "multiprocessing.SimpleQueue[int]") -> None:
-    """Make a process ready: one thread; Ctrl-C is for the one above, which ends this by SIGTERM."""
-    global _told  # noqa: PLW0603 - a process has no other place for what its trials share
-    _told = told
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
-
-
-def _end(signum: int, frame: object) -> None:
-    """Unwind what is at hand, so that no temporary file stays, and start nothing more."""
-    global _ended  # noqa: PLW0603
-    _ended = True
-    sys.exit(128 + signum)
-
-
-def _carry_out(cache: Path, part: Sequence[Task]) -> None:
-    assert _told is not None
-    if not _ended:
-        for _ in trials.carried_out(cache, part):
-            _told.put(1)
-
-
 def _intro(pairs: str, seconds: float, n_done: int, n_all: int) -> str:
-    what = "to report on" if pairs == "report" else "to tune on: nothing may be reported of them"
+    purpose = "to report on" if pairs == "report" else "to tune on: nothing may be reported of them"
     missing = "" if n_done == n_all else f" Interrupted: {n_done} of {n_all} trials are done."
     return (
-        f"Rendered pairs {what}. Song A on instrument X is the content, song B on instrument Y the style, "
-        f"song A on instrument Y the target, what a perfect transfer would give; {seconds:g} s each.{missing}"
-        "\n\nA method that does not beat both the content copied and the style copied has done nothing. What "
-        "counts is its whole curve: how much of the style for how much of the content."
+        f"Rendered pairs {purpose}. Song A on instrument X is the content, song B on instrument Y the style, "
+        f"song A on instrument Y the target, the result of a perfect transfer; {seconds:g} s each.{missing}"
+        "\n\nA method that does not beat both the content copied and the style copied has done nothing. Its "
+        "whole curve counts: how much style gain for how much content preservation."
     )

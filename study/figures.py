@@ -2,7 +2,8 @@
 
 A figure is a mean over the pairs of a kind, or the ratio of that mean to the mean of the content copied, so
 that it carries over to other songs. The spread is the standard error by the jackknife over the pairs (Efron
-and Tibshirani 1993, chapter 11): pairs are what varies, and for a mean it is the usual standard error.
+and Tibshirani 1993, chapter 11): another
+study would have other pairs. For a mean it is the usual standard error.
 """
 
 import math
@@ -20,7 +21,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure.
+    """A figure with its standard error.
 
     Args:
         value: The figure; NaN where there is nothing to take it from.
@@ -33,7 +34,7 @@ class Estimate:
     n: int
 
     def text(self, digits: int = 2) -> str:
-        """Write it as a table has it.
+        """Format it for a table.
 
         >>> Estimate(0.734, 0.021, 16).text(), Estimate(1.0, 0.0, 16).text()
         ('.73 ± .02', '1')
@@ -58,12 +59,12 @@ class Figure:
     Args:
         name: Its key.
         head: Its heading.
-        about: What it is, in a sentence without its stop.
+        about: Description, in a sentence without its stop.
         of: From a trial to its value; ``None`` where the pair has none.
         relative: Whether it is a ratio to the content copied.
         digits: Digits after the point.
-        unit: Unit of what the ratio is of.
-        unit_digits: Digits after the point of that.
+        unit: Unit of the two quantities of a ratio.
+        unit_digits: Digits after the point in that unit.
     """
 
     name: str
@@ -101,7 +102,7 @@ FIGURES = (
     Figure(
         "pitch",
         "pitch",
-        "distance of the notes that a transcriber hears to the notes written; the target's own is the bound",
+        "pitch distance of a transcription to the score; the target's own is the bound",
         _measure("score_distance", "pitch"),
     ),
     Figure(
@@ -127,10 +128,10 @@ class Row:
     """A line of the table.
 
     Args:
-        method: Whose.
-        strength: At which strength; ``None`` where there is none.
+        method: Method of the trials.
+        strength: Their strength; ``None`` where there is none.
         n: Number of pairs that are done.
-        figures: By name of the figure.
+        figures: Estimates by name of the figure.
     """
 
     method: Method
@@ -140,28 +141,28 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The method, and the strength if it has one."""
+        """Name of the method, with the strength if it has one."""
         if self.strength is None:
             return self.method.name
         return f"{self.method.name}, {self.strength:g}".replace(" 0.", " .")
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """Mean and its standard error."""
-    return jackknifed(lambda column: float(column.mean()), values)
+    """Estimate the mean of values over pairs."""
+    return jackknife(lambda column: float(column.mean()), values)
 
 
 def ratio(values: Sequence[float], references: Sequence[float]) -> Estimate:
-    """Ratio of two means over the same pairs, and its standard error."""
-    return jackknifed(lambda ours, theirs: float(ours.mean() / theirs.mean()), values, references)
+    """Estimate the ratio of two means over the same pairs."""
+    return jackknife(lambda ours, theirs: float(ours.mean() / theirs.mean()), values, references)
 
 
-def jackknifed(statistic: Callable[..., float], *columns: Sequence[float]) -> Estimate:
-    """Take a statistic of n pairs, and its error from what it is without each of them in turn.
+def jackknife(statistic: Callable[..., float], *columns: Sequence[float]) -> Estimate:
+    """Estimate a statistic of n pairs, and its standard error from its values without each pair in turn.
 
     ``sqrt((n - 1) / n * sum over i of (s_i - mean of s)^2)`` for s_i without pair i.
 
-    >>> round(jackknifed(lambda x: float(x.mean()), [1.0, 2.0, 3.0, 4.0]).error, 3)  # sqrt(5 / 3) / 2
+    >>> round(jackknife(lambda x: float(x.mean()), [1.0, 2.0, 3.0, 4.0]).error, 3)  # sqrt(5 / 3) / 2
     0.645
     """
     arrays = [np.asarray(column, dtype=np.float64) for column in columns]
@@ -177,7 +178,7 @@ def jackknifed(statistic: Callable[..., float], *columns: Sequence[float]) -> Es
 
 
 def table(trials: Sequence[Trial]) -> list[Row]:
-    """Put trials of one kind of pairs into rows: one for each method, or for each of its strengths.
+    """Sort trials of one kind of pairs into rows: one for each method, or for each of its strengths.
 
     Ratios are over the pairs of which the content copied is done as well.
     """
@@ -205,7 +206,7 @@ def _estimate(figure: Figure, trials: Sequence[Trial], copied: dict[str, Trial])
 
 
 def scale(trials: Sequence[Trial]) -> str:
-    """Write the means of the content copied, which the ratios are to."""
+    """Format the means of the content copied, the denominators of the ratios."""
     copied = [trial for trial in trials if trial.task.method.name == COPIED]
     parts = []
     for figure in FIGURES:
@@ -216,7 +217,7 @@ def scale(trials: Sequence[Trial]) -> str:
 
 
 def markdown(trials: Sequence[Trial]) -> str:
-    """Write the table of each kind of pairs, for a document."""
+    """Format the table of each kind of pairs as Markdown."""
     parts = []
     for kind, ours in by_kind(trials).items():
         rows = table(ours)
@@ -236,7 +237,7 @@ def markdown(trials: Sequence[Trial]) -> str:
 
 
 def by_kind(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
-    """Divide trials by the kind of their pairs: means over different kinds mean nothing."""
+    """Group trials by the kind of their pairs: means over different kinds mean nothing."""
     kinds: dict[str, list[Trial]] = {}
     for trial in trials:
         kinds.setdefault(trial.task.pair.kind, []).append(trial)

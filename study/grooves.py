@@ -63,7 +63,7 @@ def _groove(name: str, tempo: float, bar: float, beat: float, n_bars: int, **pat
     return Piece(name, "", tempo, bar, beat, tuple(voices), "own pattern", percussive=True)
 
 
-_ONCE = "." * 1000  # longer than any groove: what stands before it is not repeated
+_ONCE = "." * 1000  # longer than any groove: a pattern before it is not repeated
 
 GROOVES = (
     _groove(

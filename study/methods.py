@@ -1,4 +1,4 @@
-"""What the benchmark compares: the rows of its table.
+"""Methods that the benchmark compares: the rows of its table.
 
 A row that is :func:`retimbre.transfer` with settings of its own is one line in :data:`METHODS`.
 """
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from retimbre import transfer
 from retimbre._clips import analyse, spectrogram
-from retimbre._transfer import transfer
 from retimbre.alignment.spectrum import MATCHES
 from retimbre.errors import DivergedError, InputError
 from retimbre.losses.terms import Style
@@ -23,7 +23,7 @@ from study.baselines import musaicing
 
 @dataclass(frozen=True)
 class Clips:
-    """What a method is given. Only the row that bounds the others takes the target."""
+    """Input of a method. Only the row that bounds the others uses the target."""
 
     content: Audio
     style: Audio
@@ -31,7 +31,7 @@ class Clips:
 
 
 def _transferred(clips: Clips, settings: Settings) -> Audio:
-    """Transfer; of a run that diverged take what is left, so that it costs the others nothing."""
+    """Transfer; a run that diverged gives its best result, so that the other trials go on."""
     try:
         result = transfer(clips.content, clips.style, settings)
     except DivergedError as error:
@@ -75,10 +75,10 @@ class Method:
 
     Args:
         name: Its name, for people; with hyphens for blanks it is a file name.
-        about: What it does, in a phrase.
+        about: Description, in a phrase.
         make: From clips and settings to the output.
-        settings: Its settings.
-        swept: Whether a strength means something to it: it has a curve then, and a point otherwise.
+        settings: Settings of the transfer.
+        swept: Whether it has a strength: it is a curve then, and a point otherwise.
         default: Whether it runs where no methods are named.
     """
 
@@ -96,7 +96,7 @@ class Method:
 
     @property
     def chooses(self) -> bool:
-        """Whether it runs without a strength: it knows none, or chooses its own."""
+        """Whether it runs without a strength given: it has none, or chooses its own."""
         return not self.swept or self.settings.strength is None
 
     def at(self, strength: float | None) -> Settings:
@@ -105,11 +105,11 @@ class Method:
 
 
 REFERENCES = (
-    Method("content copied", "nothing is done: what ratios are to", _content, swept=False),
+    Method("content copied", "the content as it is: the denominator of ratios", _content, swept=False),
     Method("style copied", "the style instead of an output", _style, swept=False),
     Method("target", "the content's song played by the style's instrument: the answer", _target, swept=False),
 )
-"""Rows that every table has: what has to be beaten, and the bound."""
+"""Rows of every table: two to be beaten, and the bound."""
 
 COPIED, _, TARGET = (method.name for method in REFERENCES)
 
@@ -147,16 +147,16 @@ METHODS = (
         "the harmonic network, the content moved towards the style's levels",
         settings=Settings(network="harmonic", align="off", match="quantile", strength=BALANCED),
     ),
-    Method("retimbre", "as it comes, all chosen from the clips; or at a strength"),
+    Method("retimbre", "with default settings, chosen from the clips; or at a strength"),
 )
 """All rows, in the order of the table."""
 
 
 def methods(names: list[str] | None = None) -> tuple[Method, ...]:
-    """Find methods by their names, with blanks or hyphens; :data:`REFERENCES` always come along.
+    """Find methods by their names, with blanks or hyphens; :data:`REFERENCES` are always included.
 
     Args:
-        names: Which; the default ones if ``None``.
+        names: Names of methods; the default ones if ``None``.
 
     Raises:
         InputError: a name that is not there.

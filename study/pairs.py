@@ -1,10 +1,10 @@
-"""The material of the benchmark: pairs of clips with a known answer.
+"""Pairs of clips with a known answer, the material of the benchmark.
 
 Song A on instrument X is the content, song B on instrument Y the style, and song A on instrument Y
-the *target*, what a perfect transfer would give. All three are played here, from notes, by the
+the *target*, the result of a perfect transfer. All three are played here, from notes, by the
 samples of one soundfont; so the target has the content's notes at the content's times.
 
-What was tuned on some pairs is reported on others: the groups ``"tune"`` and ``"report"`` share
+Settings are tuned on some pairs and reported on others: the groups ``"tune"`` and ``"report"`` share
 neither songs nor instruments.
 """
 
@@ -24,7 +24,7 @@ SECONDS = 7.0
 """Length of every clip."""
 
 RATE = 22_050
-"""Sample rate of every clip in Hz, one channel: what the field computes with."""
+"""Sample rate of every clip in Hz, one channel: common in the field."""
 
 Kind = Literal["melodic", "percussive", "mixed"]
 Group = Literal["tune", "report"]
@@ -54,7 +54,7 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Who plays what, in a phrase."""
+        """Songs and instruments, in a phrase."""
         return (
             f"{self.content_song.name} on {self.content_instrument}, "
             f"styled after {self.style_song.name} on {self.style_instrument}"
@@ -64,8 +64,8 @@ class Pair:
     def slug(self) -> str:
         """The name as a file name or a key; no two pairs share it."""
         songs = (self.content_song.name, self.content_instrument, self.style_song.name, self.style_instrument)
-        kept = "".join(c for c in " ".join(songs).lower() if c.isalnum() or c in " -")
-        return kept.replace(" ", "-")
+        letters = "".join(c for c in " ".join(songs).lower() if c.isalnum() or c in " -")
+        return letters.replace(" ", "-")
 
     @property
     def pitched(self) -> bool:
@@ -89,18 +89,18 @@ class Pair:
         return roll
 
     def content(self) -> Audio:
-        """Play the content, (1, N) at ``RATE``."""
-        return self._played(self.content_song, self.content_instrument)
+        """Render the content, (1, N) at ``RATE``."""
+        return self._render(self.content_song, self.content_instrument)
 
     def style(self) -> Audio:
-        """Play the style, (1, N) at ``RATE``."""
-        return self._played(self.style_song, self.style_instrument)
+        """Render the style, (1, N) at ``RATE``."""
+        return self._render(self.style_song, self.style_instrument)
 
     def target(self) -> Audio:
-        """Play the target, (1, N) at ``RATE``."""
-        return self._played(self.content_song, self.style_instrument)
+        """Render the target, (1, N) at ``RATE``."""
+        return self._render(self.content_song, self.style_instrument)
 
-    def _played(self, song: Piece, instrument: str) -> Audio:
+    def _render(self, song: Piece, instrument: str) -> Audio:
         audio = render(song, instrument, seconds=self.seconds)
         return Audio(audio.samples.mean(axis=0), audio.sample_rate).resampled(RATE)
 

@@ -1,7 +1,7 @@
 """Songs in several voices, and all songs by name: excerpts of 7 to 12 seconds, written from memory.
 
-What is public domain is the music; the voices below the melody are partly simplified or harmonised
-anew, as the origin says. Upbeats are left out. The tempo counts quarter notes.
+The music is public domain; the voices below the melody are partly simplified or harmonised anew, as
+the origin says. Upbeats are left out. The tempo counts quarter notes.
 """
 
 from retimbre.music.score import GREENSLEEVES, MINUET, Piece, parse

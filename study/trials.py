@@ -1,7 +1,7 @@
-"""Trials of the benchmark: a method's output for a pair, its measures, and the folder that remembers both.
+"""Trials of the benchmark: the output of a method for a pair, its measures, and a folder that caches both.
 
-A trial is kept as ``FOLDER/PAIR/METHOD[-STRENGTH].json`` with its output beside it as FLAC. It is done again
-when anything changes that it comes from: the method's settings, the length of the clips, or the code.
+A trial is saved as ``FOLDER/PAIR/METHOD[-STRENGTH].json`` with its output beside it as FLAC. It is run again
+when anything changes that it depends on: the method's settings, the length of the clips, or the code.
 """
 
 import dataclasses
@@ -26,21 +26,21 @@ from study.pairs import Pair
 
 Measures = dict[str, dict[str, float]]
 
-_SHOWING = (
+_PRESENTATION = (
     *("retimbre/report", "retimbre/apps"),
-    *("study/figures", "study/standings", "study/benchmark", "study/__main__"),
+    *("study/figures", "study/processes", "study/benchmark", "study/__main__"),
 )
-"""Code from which no output and no measure comes."""
+"""Code on which no output and no measure depends."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A trial to be done.
+    """A trial to be run.
 
     Args:
-        pair: What on.
-        method: By what.
-        strength: How strongly; ``None`` for a method that knows none.
+        pair: Content, style and target.
+        method: Method to apply.
+        strength: Strength, 0 to 1; ``None`` for a method that has none, or for its own.
     """
 
     pair: Pair
@@ -54,10 +54,10 @@ class Task:
 
     @property
     def key(self) -> str:
-        """What its outcome depends on, as a hash."""
+        """Hash of everything that its output and its measures depend on."""
         parts = {
             "version": retimbre.__version__,
-            "code": code(),
+            "code": code_hash(),
             "pair": repr(self.pair),
             "method": self.method.name,
             "settings": dataclasses.asdict(self.method.at(self.strength)),
@@ -67,14 +67,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came out.
+    """A trial that was run.
 
     Args:
-        task: What was done.
+        task: Pair, method and strength.
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
         measures: Groups of :func:`retimbre.metrics.measures.measure`, and ``score_distance``: ``pitch``, the
             pitch distance to the score, for a pair of pitched instruments.
-        file: The output.
+        file: Path of the output.
     """
 
     task: Task
@@ -84,7 +84,7 @@ class Trial:
 
 
 def tasks(pairs: Iterable[Pair], methods: Sequence[Method], strengths: Sequence[float]) -> list[Task]:
-    """Every method on every pair; those that know strengths at every one, and as chosen where they choose."""
+    """List the trials of every method on every pair: at every strength, and at the one it chooses itself."""
     return [
         Task(pair, method, strength)
         for pair in pairs
@@ -93,8 +93,8 @@ def tasks(pairs: Iterable[Pair], methods: Sequence[Method], strengths: Sequence[
     ]
 
 
-def remembered(folder: Path, task: Task) -> Trial | None:
-    """Give a trial that was done, or ``None`` where there is none or something has changed since."""
+def load(folder: Path, task: Task) -> Trial | None:
+    """Load a trial from the folder; ``None`` where there is none or its key has changed."""
     path = _path(folder, task)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -105,12 +105,12 @@ def remembered(folder: Path, task: Task) -> Trial | None:
         return None
 
 
-def carried_out(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
-    """Do trials of one pair, and remember each before it is given.
+def run_trials(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
+    """Run trials of one pair, and save each before it is yielded.
 
     Args:
-        folder: Where to.
-        todo: What to do; one or more, all of the same pair, whose clips are played and heard once.
+        folder: Folder to save them in.
+        todo: One or more trials of the same pair, whose clips are rendered and analysed once.
     """
     pair = todo[0].pair
     content, style, target = (ClipFeatures(clip) for clip in (pair.content(), pair.style(), pair.target()))
@@ -126,7 +126,7 @@ def carried_out(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
         path = _path(folder, task)
         write(path.with_suffix(".flac"), output)
         record: dict[str, Any] = {"key": task.key, "pace": pace, "measures": found}
-        with atomic(path) as temporary:  # last, for what it says is then there
+        with atomic(path) as temporary:  # last, when the output is there
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
         yield task
 
@@ -147,12 +147,12 @@ def _path(folder: Path, task: Task) -> Path:
 
 
 @cache
-def code() -> str:
-    """Hash the code of the package and of the study, without what only shows."""
+def code_hash() -> str:
+    """Hash the code of the package and of the study, without that of the presentation."""
     hashed = hashlib.sha256()
     for root in (Path(retimbre.__file__).parent, Path(__file__).parent):
         for path in sorted(root.rglob("*.py")):
             name = path.relative_to(root.parent).with_suffix("").as_posix()
-            if not name.startswith(_SHOWING):
+            if not name.startswith(_PRESENTATION):
                 hashed.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return hashed.hexdigest()

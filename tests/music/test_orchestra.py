@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retimbre.errors import DependencyError, InputError
-from retimbre.music.orchestra import INSTRUMENTS, KITS, PROGRAMS, RANGES, midi, render
+from retimbre.music.orchestra import INSTRUMENTS, KITS, PROGRAMS, midi, render
 from retimbre.music.score import MINUET, Note, Piece
 from study.grooves import GROOVES
 
@@ -32,11 +32,6 @@ def test_every_instrument_is_in_tune(instrument: str) -> None:
     partial = round(peak / 440)  # the organ's fourth, for one, is louder than its first
     assert 1 <= partial <= 4
     assert abs(1200 * np.log2(peak / 440 / partial)) < 20  # cents; a vibrato may swing it
-
-
-def test_every_instrument_has_a_range() -> None:
-    assert set(RANGES) == set(PROGRAMS)
-    assert all(0 <= low < high - 24 and high <= 127 for low, high in RANGES.values())
 
 
 def test_every_kit_has_a_sound_of_its_own() -> None:

@@ -21,7 +21,8 @@ pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
 
 COMMAND = (sys.executable, "-W", "error", "-m", "study")
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+PLACES = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": PLACES}
 
 needs_the_transcriber = pytest.mark.skipif(
     transcribe.missing() is not None, reason="the transcriber is not installed"
@@ -45,7 +46,7 @@ def test_an_interrupted_benchmark_shows_what_is_done_and_goes_on(tmp_path: Path)
         if n_done == 3:
             raise KeyboardInterrupt
 
-    def run(on_progress: app.OnProgress) -> app.Outcome:
+    def run(on_progress: app.OnProgress) -> app.BenchmarkResult:
         return benchmark(
             tmp_path,
             names=["musaicing"],

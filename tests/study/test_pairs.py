@@ -7,9 +7,10 @@ import pytest
 from retimbre.metrics import transcriber as transcribe
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.measures import content_preservation
-from retimbre.music.orchestra import KITS, RANGES
+from retimbre.music.orchestra import KITS, PROGRAMS
 from retimbre.sound.audio import Audio
 from study.pairs import PAIRS, RATE, REPORT, SECONDS, TUNE, Pair
+from study.ranges import RANGES
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
@@ -24,6 +25,11 @@ def _songs(pairs: tuple[Pair, ...] | list[Pair]) -> set[str]:
 
 def _instruments(pairs: tuple[Pair, ...] | list[Pair]) -> set[str]:
     return {who for pair in pairs for who in (pair.content_instrument, pair.style_instrument)}
+
+
+def test_every_instrument_has_a_range() -> None:
+    assert set(RANGES) == set(PROGRAMS)
+    assert all(0 <= low < high - 24 and high <= 127 for low, high in RANGES.values())
 
 
 def test_counts() -> None:

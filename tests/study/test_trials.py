@@ -15,7 +15,7 @@ from study import methods as rooms
 from study import trials
 from study.methods import METHODS, REFERENCES, Clips, Method, methods
 from study.pairs import TUNE, Pair
-from study.trials import Task, carried_out, remembered, tasks
+from study.trials import Task, load, run_trials, tasks
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
@@ -87,14 +87,14 @@ def test_what_is_done_is_remembered_and_an_interrupt_loses_the_one_at_hand(
     MADE.clear()
     todo = tasks([pair], (*REFERENCES, LOUDER), [0.2, 0.4, 0.6])
     with pytest.raises(KeyboardInterrupt):
-        list(carried_out(tmp_path, todo))
-    missing = [task for task in todo if remembered(tmp_path, task) is None]
+        list(run_trials(tmp_path, todo))
+    missing = [task for task in todo if load(tmp_path, task) is None]
     assert [task.strength for task in missing] == [0.6]
     assert not list(tmp_path.rglob(".*"))  # nothing half done
-    assert list(carried_out(tmp_path, missing)) == missing
+    assert list(run_trials(tmp_path, missing)) == missing
     assert MADE == [0.2, 0.4, -1, 0.6]
 
-    copied, style, target, *_, loudest = (remembered(tmp_path, task) for task in todo)
+    copied, style, target, *_, loudest = (load(tmp_path, task) for task in todo)
     assert copied is not None
     assert style is not None
     assert target is not None
@@ -114,22 +114,22 @@ def test_a_trial_is_stale_when_what_it_comes_from_has_changed(
     tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = Task(pair, REFERENCES[0])
-    list(carried_out(tmp_path, [task]))
-    assert remembered(tmp_path, task) is not None
-    assert remembered(tmp_path, Task(replace(pair, seconds=1.5), task.method)) is None
-    assert remembered(tmp_path, Task(pair, replace(task.method, settings=Settings(seed=1)))) is None
+    list(run_trials(tmp_path, [task]))
+    assert load(tmp_path, task) is not None
+    assert load(tmp_path, Task(replace(pair, seconds=1.5), task.method)) is None
+    assert load(tmp_path, Task(pair, replace(task.method, settings=Settings(seed=1)))) is None
     with monkeypatch.context() as changed:
-        changed.setattr(trials, "code", lambda: "other")
-        assert remembered(tmp_path, task) is None
+        changed.setattr(trials, "code_hash", lambda: "other")
+        assert load(tmp_path, task) is None
     (path,) = tmp_path.rglob("*.json")
     flac = path.with_suffix(".flac")
     flac.rename(tmp_path / "away.flac")
-    assert remembered(tmp_path, task) is None
+    assert load(tmp_path, task) is None
     (tmp_path / "away.flac").rename(flac)
-    assert remembered(tmp_path, task) is not None
+    assert load(tmp_path, task) is not None
     for damaged in ("", "[]", '{"key": 1}'):
         path.write_text(damaged, encoding="utf-8")
-        assert remembered(tmp_path, task) is None
+        assert load(tmp_path, task) is None
 
 
 def test_the_code_is_what_makes_and_measures_not_what_shows(
@@ -142,8 +142,8 @@ def test_the_code_is_what_makes_and_measures_not_what_shows(
     monkeypatch.setattr(retimbre, "__file__", str(root / "__init__.py"))
 
     def hashed() -> str:
-        trials.code.cache_clear()
-        return trials.code()
+        trials.code_hash.cache_clear()
+        return trials.code_hash()
 
     try:
         before = hashed()
@@ -155,4 +155,4 @@ def test_the_code_is_what_makes_and_measures_not_what_shows(
             assert hashed() != before
             (root / name).write_text("")
     finally:
-        trials.code.cache_clear()
+        trials.code_hash.cache_clear()

@@ -55,32 +55,6 @@ snare drum alone."""
 
 INSTRUMENTS = (*PROGRAMS, *KITS)
 
-RANGES = {
-    "piano": (21, 108),
-    "strings": (28, 96),
-    "electric piano": (28, 103),
-    "harpsichord": (29, 89),
-    "vibraphone": (53, 89),
-    "marimba": (36, 96),
-    "organ": (36, 96),
-    "reed organ": (29, 89),
-    "nylon guitar": (40, 83),
-    "steel guitar": (40, 86),
-    "violin": (55, 100),
-    "viola": (48, 88),
-    "cello": (36, 76),
-    "harp": (24, 103),
-    "trumpet": (52, 84),
-    "horn": (34, 77),
-    "brass": (34, 84),
-    "oboe": (58, 91),
-    "bassoon": (34, 76),
-    "clarinet": (50, 91),
-    "flute": (60, 96),
-}
-"""Lowest and highest note of an instrument as MIDI numbers, as books of instrumentation give them.
-The soundfont plays beyond them, by samples of other notes; the benchmark's songs stay inside."""
-
 _RING = 2.0  # seconds in which the last notes die away
 _FADE = 0.05  # seconds; long enough not to click, short enough not to be heard as a gesture
 _PEAK = 0.7  # of full scale, because the output of a transfer may overshoot its inputs

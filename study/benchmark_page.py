@@ -1,4 +1,4 @@
-"""The page of the benchmark: for each kind of pairs the table, the curves, and some pairs to hear."""
+"""Page of the benchmark: for each kind of pairs its table, its curves, and players for some of the pairs."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PUBLISHED = (
 """Cifka et al. 2021, ICASSP, synthetic test set: LSD, timbre and pitch distance to the target, as ratios to
 the content copied. Other songs, and another distance of timbre."""
 
-_HEARD = {"melodic": 2, "percussive": 1, "mixed": 1}  # pairs with players, for the size of the page
+_N_PLAYED = {"melodic": 2, "percussive": 1, "mixed": 1}  # pairs with players, for the size of the page
 _ROLES = {method.name: role for method, role in zip(REFERENCES, ("Content", "Style", "Target"), strict=True)}
 
 
@@ -39,8 +39,8 @@ def page(title: str, trials: Sequence[Trial], folder: Path, *, intro: str = "") 
 
     Args:
         title: Title and first heading.
-        trials: What to show, at least one.
-        folder: Where the page will lie: outputs without a player are linked from there.
+        trials: Trials to show, at least one.
+        folder: Folder of the page; links to the outputs are relative to it.
         intro: A paragraph under the title; blank lines divide it into several.
 
     Returns:
@@ -58,7 +58,7 @@ def page(title: str, trials: Sequence[Trial], folder: Path, *, intro: str = "") 
         figures=FIGURES,
         methods=list(dict.fromkeys(trial.task.method for trial in trials)),
         kinds=[_kind(kind, ours, folder) for kind, ours in kinds.items()],
-        decks=[deck for kind, ours in kinds.items() for deck in _decks(ours, _HEARD[kind])],
+        decks=[deck for kind, ours in kinds.items() for deck in _decks(ours, _N_PLAYED[kind])],
         published=PUBLISHED,
     )
 
@@ -95,20 +95,20 @@ def _kind(kind: str, trials: Sequence[Trial], folder: Path) -> dict[str, Any]:
 
 
 def _plot(kind: str, rows: Sequence[Row], style: str) -> dict[str, Any]:
-    """Lay out content kept against style reached, in a box of 100 by 100, y downwards.
+    """Lay out style gain over content preservation, in a box of 100 by 100, y downwards.
 
-    Kept is 1 less the pitch distance to the notes between pitched instruments, and the F1 of the onsets
-    elsewhere; reached is 1 less a ratio to the content copied.
+    Preservation is 1 less the pitch distance to the score between pitched instruments, and the F1 of the
+    onsets elsewhere; gain is 1 less a ratio to the content copied.
     """
     series: dict[str, list[_Point]] = {}
     for row in rows:
-        if row.method.swept and row.strength is None:  # as it comes: one of its curve's strengths
+        if row.method.swept and row.strength is None:  # its own choice: one of its curve's strengths
             continue
         pitch, onsets, far = (row.figures[name] for name in ("pitch", "onsets", style))
-        kept = Estimate(1 - pitch.value, pitch.error, pitch.n) if kind == "melodic" else onsets
-        reached = Estimate(1 - far.value, far.error, far.n)
-        if not math.isnan(kept.value + reached.value):
-            series.setdefault(row.method.name, []).append(_Point(kept, reached, row.name))
+        preservation = Estimate(1 - pitch.value, pitch.error, pitch.n) if kind == "melodic" else onsets
+        gain = Estimate(1 - far.value, far.error, far.n)
+        if not math.isnan(preservation.value + gain.value):
+            series.setdefault(row.method.name, []).append(_Point(preservation, gain, row.name))
     low = min([0.0, *(math.floor(4 * p.y.value) / 4 for points in series.values() for p in points)])
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -118,8 +118,8 @@ def _plot(kind: str, rows: Sequence[Row], style: str) -> dict[str, Any]:
     return {
         "x": marks(1.0),
         "y": [Mark((k / 4 - low) / (1 - low), f"{k / 4:g}") for k in range(round(4 * low), 5)],
-        "xlabel": "content kept: " + ("notes" if kind == "melodic" else "onsets"),
-        "ylabel": "style reached: "
+        "xlabel": "content preservation: " + ("notes" if kind == "melodic" else "onsets"),
+        "ylabel": "style gain: "
         + ("timbre, towards the target" if style == "timbre" else "Gram matrices, towards the style"),
         "series": [
             {
@@ -132,7 +132,7 @@ def _plot(kind: str, rows: Sequence[Row], style: str) -> dict[str, Any]:
                         "at": at(p.x.value, p.y.value),
                         "across": [at(x, p.y.value) for x in _span(p.x)],
                         "up": [at(p.x.value, y) for y in _span(p.y)],
-                        "title": f"{p.name}: kept {p.x.text()}, reached {p.y.text()}",
+                        "title": f"{p.name}: preservation {p.x.text()}, gain {p.y.text()}",
                     }
                     for p in points
                 ],
@@ -148,7 +148,7 @@ def _span(estimate: Estimate) -> tuple[float, float]:
 
 
 def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
-    """Give the first pairs to hear: each method once, at its own strength or the nearest to it."""
+    """Lay out players for the first pairs: each method once, at its own strength or the nearest to it."""
     decks = []
     for pair in list(dict.fromkeys(trial.task.pair for trial in trials))[:n]:
         ours: dict[str, Trial] = {}
@@ -173,6 +173,6 @@ def _decks(trials: Sequence[Trial], n: int) -> list[dict[str, Any]]:
 
 
 def _off(trial: Trial) -> float:
-    """How far from its method's own strength a trial is."""
+    """Measure the distance of a trial's strength from its method's own."""
     own, strength = trial.task.method.settings.strength, trial.task.strength
     return 0.0 if strength is None else 1.0 if own is None else abs(strength - own)

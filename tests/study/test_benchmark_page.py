@@ -10,9 +10,9 @@ import pytest
 from retimbre._output import make_folder
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import write
+from study.benchmark_page import page
 from study.methods import METHODS, Method, _content, methods
 from study.pairs import REPORT
-from study.standings import page
 from study.trials import Trial, tasks
 
 pytest.importorskip("jinja2")
