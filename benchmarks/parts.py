@@ -68,8 +68,8 @@ def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
     yield "tuning", settings, [patch.object(align, "tuning", lambda magnitude, n_fft, sample_rate: 0.0)]
 
 
-def measured(pairs: list[tuple[Pair, ClipFeatures, ClipFeatures]], settings: Settings) -> Columns:
-    """LSD, timbre and pitch of every pair."""
+def measure_pairs(pairs: list[tuple[Pair, ClipFeatures, ClipFeatures]], settings: Settings) -> Columns:
+    """Measure LSD, timbre and pitch of every pair."""
     columns: Columns = {"LSD": [], "timbre": [], "pitch": []}
     for pair, style, target in pairs:
         made = ClipFeatures.of(transfer(pair.content(), style.audio, settings).audio)
@@ -114,7 +114,7 @@ def main() -> None:
         with ExitStack() as stack:
             for patched in patches:
                 stack.enter_context(patched)  # type: ignore[arg-type]
-            found = measured(pairs, settings)
+            found = measure_pairs(pairs, settings)
         whole = whole or found
         cells = [jackknife(_ratio, found[n], references[n]).text() for n in references]
         more = [jackknife(_more, found[n], whole[n], references[n]).text(3) for n in references]

@@ -25,7 +25,7 @@ NETWORKS = ("kernel", "shallow", "vggish", "cnn14")
 """Networks that are compared where none are named."""
 
 STRENGTHS = (0.3, 0.5, 0.7, 0.9)
-"""What the sweep tries for each network, with a quarter of the iterations each."""
+"""Strengths of the sweep, for each network, with a quarter of the iterations each."""
 
 SWEEP_SECONDS = 5.0
 """Length at most of the content in the sweep: its first seconds that sound."""
@@ -35,7 +35,7 @@ OnProgress = Callable[[str, Step], None]
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """A content and a style to try the networks on.
+    """A content and a style for the networks to transfer.
 
     Args:
         title: Heading on the page.
@@ -64,11 +64,11 @@ def compare(
     Args:
         content: The clip whose notes and rhythm are kept.
         style: The clip whose sound is taken.
-        directory: Folder to write to; made if it is not there. What an earlier run left is replaced.
+        directory: Folder to write to; made if it is not there. Files of an earlier run are replaced.
         networks: Names of networks. One whose trained weights are not there runs with random ones, and the
             page says so.
-        settings: What the networks share: the number of iterations, the starting point and so on. Network
-            and strength mean nothing here.
+        settings: Settings that the networks share, such as the number of iterations. Network and strength
+            are ignored.
         on_progress: As in :func:`compare_pairs`.
 
     Returns:
@@ -108,7 +108,7 @@ def compare_pairs(
     the network at hand with its best result so far unless it was still in its sweep.
 
     Args:
-        pairs: What to try them on; asked for one after the other.
+        pairs: Pairs to transfer, taken one after the other.
         directory: As in :func:`compare`.
         networks: As in :func:`compare`.
         settings: As in :func:`compare`.
@@ -163,12 +163,12 @@ def compare_pairs(
 
 
 def _alike(settings: Settings) -> Settings:
-    """Leave the style as it is unless told otherwise, as not every network can have it aligned."""
+    """Turn the default alignment off, as not every network can have the style aligned."""
     return replace(settings, align="off") if settings.align == "auto" else settings
 
 
 def _check(networks: Sequence[str], settings: Settings) -> None:
-    """Find out before the work what would end it later."""
+    """Check before the work everything that would end it later."""
     if not networks or len(set(networks)) < len(networks):
         raise InputError(f"networks is {','.join(networks)}: expected one or more names, each once")
     for name in ("content_weight", "content_layers", "style_layers"):
@@ -181,7 +181,7 @@ def _check(networks: Sequence[str], settings: Settings) -> None:
 
 
 def _weights(network: str, settings: Settings) -> str:
-    """Say what weights a network will have."""
+    """Name the kind of weights that a network will have."""
     if network not in weights.REGISTRY:
         return "none"
     return UNTRAINED if settings.random_weights or not weights.path(network).exists() else "trained"
@@ -237,7 +237,7 @@ def _part(
 
 
 def _opening(content: Audio) -> Audio:
-    """The first seconds that sound, as many as the sweep hears."""
+    """Cut the content of the sweep: the first seconds that sound."""
     length = min(content.n_samples, round(SWEEP_SECONDS * content.sample_rate))
     first = int(content.samples.any(axis=0).argmax())
     start = min(first, content.n_samples - length)

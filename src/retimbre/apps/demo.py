@@ -88,8 +88,8 @@ def demo(
     page then shows the pairs up to it.
 
     Args:
-        directory: Folder to write to; made if it is not there. What an earlier run left is
-            replaced.
+        directory: Folder to write to; made if it is not there. Files of an earlier run
+            are replaced.
         seconds: Length of every clip, 1 to 20.
         settings: Settings of the transfers; the defaults if ``None``.
         on_progress: Called with a pair's title and a :class:`Step` after every evaluation.
@@ -137,7 +137,7 @@ def compared(
 
 
 def _played(seconds: float) -> Iterator[tuple[DemoPair, Audio, Audio]]:
-    """Each pair with its content and style, played when it is asked for."""
+    """Render the content and the style of each pair, one pair after the other."""
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise InputError(f"seconds is {seconds:g}: expected a number from {MIN_SECONDS:g} to {MAX_SECONDS:g}")
     return (

@@ -1,1 +1,1 @@
-"""Measures of style transfer by their field names."""
+"""Measures of style transfer: features of clips, distances and similarities, groups of them."""

@@ -19,7 +19,7 @@ Times = npt.NDArray[np.float64]
 def pick_peaks(envelope: npt.NDArray[np.float64], frame: float) -> Times:
     """Pick the peaks of an onset envelope, in seconds, ascending.
 
-    A peak is the highest of 64 ms on either side, which tells sixteenths at 180 quarters a minute apart, over
+    A peak is the highest of 64 ms on either side (sixteenths at 180 quarters a minute stay separate), over
     1.2 times the mean of 192 ms on either side, and at least 20 dB. The ratio and the width of the mean were
     tuned on two rendered songs whose onsets are known, less a constant delay: F1 for a piano 1.00 and .98,
     for drums 1.00 and 1.00, for strings, which attack over several frames, .71 and .78 (librosa's picking:

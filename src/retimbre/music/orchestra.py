@@ -56,7 +56,7 @@ snare drum alone."""
 INSTRUMENTS = (*PROGRAMS, *KITS)
 
 _RING = 2.0  # seconds in which the last notes die away
-_FADE = 0.05  # seconds; long enough not to click, short enough not to be heard as a gesture
+_FADE = 0.05  # seconds; long enough not to click, short enough not to sound like a gesture
 _PEAK = 0.7  # of full scale, because the output of a transfer may overshoot its inputs
 
 

@@ -1,8 +1,10 @@
-"""Music written down as notes, two pieces of it, and how a drum kit plays a piece.
+"""Scores: notes and pieces, their notation, two pieces, and an arrangement for drums.
 
-The demonstration and the benchmark need clips whose relation is known: the same song on two
+The demonstration and the study need clips whose relation is known: the same song on two
 instruments, or two songs. Recordings would have to be shipped or downloaded; notes are a few lines
-of text, which :mod:`retimbre.music.orchestra` plays.
+of text, which :mod:`retimbre.music.orchestra` plays. The notation is our own because the field's, ABC
+and MusicXML, need a library such as music21 that
+is far larger than this module.
 
 Notation: a voice is bars between ``|``, a bar is tokens between blanks, a token is
 ``pitch:quarters``. The length stays in force until another is written, pitches (sharp with ``#``,
@@ -71,7 +73,7 @@ class Piece:
         return self.quarters * 60 / self.tempo
 
     def after(self, bars: int) -> "Piece":
-        """Give the piece without its first ``bars`` bars.
+        """Cut the piece's first ``bars`` bars.
 
         >>> MINUET.after(4).name, MINUET.after(4).quarters
         ('Minuet in G from bar 5', 36.0)
@@ -84,7 +86,7 @@ class Piece:
         return replace(self, name=f"{self.name} from bar {bars + 1}", voices=voices)
 
     def transposed(self, octaves: int) -> "Piece":
-        """Give the piece higher or lower by whole octaves, so that its key stays.
+        """Transpose the piece by whole octaves, so that its key stays.
 
         >>> [piece.notes[0].pitch for piece in (MINUET, MINUET.transposed(-1))]
         [74, 62]
@@ -98,8 +100,8 @@ class Piece:
 def parse(text: str, *, bar: float, beat: float, velocity: int = 80) -> tuple[Note, ...]:
     """Read one voice in the notation of this module.
 
-    The first beat of a bar is a little louder than the other beats, and these than what lies
-    between them.
+    The first beat of a bar is a little louder than the other beats, and those are a little
+    louder than the notes between them.
 
     Args:
         text: The voice.

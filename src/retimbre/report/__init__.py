@@ -1,1 +1,1 @@
-"""Pages and pictures."""
+"""Pages of results and pictures of spectrograms."""
