@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from retimbre.losses.gram import gram
-from retimbre.losses.kernel import KernelTerms
-from retimbre.losses.terms import NetworkTerms, Objective, Style, Terms
-from retimbre.networks.registry import build
+from retimbre.losses.kernel import KernelStyle
+from retimbre.losses.terms import NetworkStyle, Objective, Style, Terms
+from retimbre.networks.registry import make_network
 from retimbre.networks.shallow import Shallow
 from retimbre.settings import Settings
 
@@ -104,12 +104,12 @@ def evaluation(name: str, settings: Settings, n_bins: int, n_frames: int) -> Run
     mix = Style([(style, 1.0)])
     terms: Callable[[Tensor], Terms]
     if name == "kernel":
-        terms = KernelTerms(content, mix, layers=settings.layers, taps=settings.taps)
+        terms = KernelStyle(mix, layers=settings.layers, taps=settings.taps).terms(content)
     else:
-        network = build(replace(settings, network="shallow"), n_bins, CPU)
+        network = make_network(replace(settings, network="shallow"), n_bins, CPU)
         assert isinstance(network, Shallow)
         if name == "shallow":
-            terms = NetworkTerms(network, content, mix)
+            terms = NetworkStyle(network, mix).terms(content)
         else:
             terms = naive_terms(network, content, style)
     objective = Objective(terms)

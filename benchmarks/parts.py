@@ -18,11 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retimbre import Settings, transfer
-from retimbre.alignment import instrument
-from retimbre.alignment import notes as partials
-from retimbre.alignment import pitch as align
-from retimbre.alignment import target as aim
+from retimbre import Settings, _spectrogram_domain, transfer
+from retimbre.alignment import instrument, notes, passage
 from retimbre.alignment.instrument import Instrument
 from retimbre.alignment.intonation import drawn
 from retimbre.alignment.notes import Grid, Notes
@@ -37,35 +34,35 @@ Columns = dict[str, list[float]]
 CPU = torch.device("cpu")
 
 
-def _own_noise(self: Instrument, notes: Notes, deviations: Tensor, grid: Grid) -> Tensor:
-    return drawn(self.amplitudes, notes.activations, deviations, grid) + grid.bands.T @ notes.noise
+def _own_noise(self: Instrument, played: Notes, deviations: Tensor, grid: Grid) -> Tensor:
+    return drawn(self.amplitudes, played.activations, deviations, grid) + grid.bands.T @ played.noise
 
 
 def _neighbours(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:
-    return partials.smoothed(amplitudes, weights, (2.0, 0.02))
+    return notes.smoothed(amplitudes, weights, (2.0, 0.02))
 
 
 def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
     """Name, settings and patches of each row."""
-    held, free, _ = partials._N_ITER
-    (first, _), (second, _) = partials._NEIGHBOURS
+    held, free, _ = notes._N_ITER
+    (first, _), (second, _) = notes._NEIGHBOURS
     yield "nothing", settings, []
-    yield "the alignment", replace(settings, align="off"), []
+    yield "the alignment", replace(settings, align="none"), []
     yield "the network: the played style as it is", replace(settings, strength=1.0), []
-    stays = patch.object(aim, "towards", lambda content, style, strength: content)
+    stays = patch.object(_spectrogram_domain, "interpolate", lambda content, played, strength: content)
     yield "the content's way towards the style", settings, [stays]
     yield "the waveform's own descent", replace(settings, n_iter_waveform=0), []
     alone = ((first, 0.0), (second, 0.0))
-    yield "leaning on all pitches", settings, [patch.object(partials, "_NEIGHBOURS", alone)]
-    every = patch.object(partials, "sounding", lambda activations: torch.ones_like(activations) > 0)
+    yield "leaning on all pitches", settings, [patch.object(notes, "_NEIGHBOURS", alone)]
+    every = patch.object(notes, "sounding", lambda activations: torch.ones_like(activations) > 0)
     yield "dropping partials taken for notes", settings, [every]
-    yield "the second fit", settings, [patch.object(partials, "_N_ITER", (held, free, 0))]
-    yield "sharpening", settings, [patch.object(partials, "_SHARPNESS", 1.0)]
+    yield "the second fit", settings, [patch.object(notes, "_N_ITER", (held, free, 0))]
+    yield "sharpening", settings, [patch.object(notes, "_SHARPNESS", 1.0)]
     yield "source and filter", settings, [patch.object(instrument, "source_filter", _neighbours)]
     yield "noise that follows the notes", settings, [patch.object(Instrument, "play", _own_noise)]
-    level = patch.object(align, "deviations", lambda magnitude, activations, grid: 0 * activations)
+    level = patch.object(passage, "deviations", lambda magnitude, activations, grid: 0 * activations)
     yield "pitches between the semitones", settings, [level]
-    yield "tuning", settings, [patch.object(align, "tuning", lambda magnitude, n_fft, sample_rate: 0.0)]
+    yield "tuning", settings, [patch.object(passage, "tuning", lambda magnitude, n_fft, sample_rate: 0.0)]
 
 
 def measure_pairs(pairs: list[tuple[Pair, ClipFeatures, ClipFeatures]], settings: Settings) -> Columns:

@@ -9,12 +9,12 @@ import torch
 
 from retimbre import Settings, transfer
 from retimbre.apps.demo import PAIRS
-from retimbre.losses.kernel import KernelTerms
-from retimbre.losses.terms import NetworkTerms, Style
+from retimbre.losses.kernel import KernelStyle
+from retimbre.losses.terms import NetworkStyle, Style
 from retimbre.music.orchestra import render
 from retimbre.networks.shallow import Shallow
-from retimbre.report.spectrogram import save_spectrograms
 from study.pairs import REPORT
+from study.pictures import save_spectrograms
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTHS, SEEDS, TAPS = (64, 256, 1024, 4096, 16384), 4, 3
@@ -53,13 +53,13 @@ def kernel_picture() -> None:
     generator = torch.Generator().manual_seed(0)
     content, clip, x = (torch.rand(64, 60, generator=generator) ** 2 for _ in range(3))
     style = Style([(clip.square(), 1.0)])
-    kernel = torch.stack([*KernelTerms(content, style, layers=2, taps=TAPS)(x)])
+    kernel = torch.stack([*KernelStyle(style, layers=2, taps=TAPS).terms(content)(x)])
     errors = torch.zeros(len(WIDTHS), SEEDS, 2)
     for i, width in enumerate(WIDTHS):
         for seed in range(SEEDS):
             source = torch.Generator().manual_seed(seed)
             network = Shallow(64, layers=2, filters=width, taps=TAPS, generator=source)
-            terms = torch.stack([*NetworkTerms(network, content, style)(x)])
+            terms = torch.stack([*NetworkStyle(network, style).terms(content)(x)])
             errors[i, seed] = (terms - kernel) / kernel
     spread = errors.square().mean(dim=1).sqrt()
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")

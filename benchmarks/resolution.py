@@ -16,12 +16,14 @@ import torch
 from torch import Tensor
 
 from retimbre import Audio, Settings, transfer
-from retimbre._clips import analyse, spectrogram
-from retimbre._work import objective_of
+from retimbre.alignment.passage import Passage
 from retimbre.apps.demo import PAIRS
-from retimbre.losses.terms import Style
+from retimbre.losses.terms import Style, style_statistics
 from retimbre.music.orchestra import render
-from retimbre.sound.stft import Window
+from retimbre.networks.registry import make_network
+from retimbre.sound.clips import normalized
+from retimbre.sound.stereo import joint_magnitude
+from retimbre.sound.stft import Window, log_magnitude
 
 RATE, CPU = 22_050, torch.device("cpu")
 
@@ -31,15 +33,17 @@ class Judge:
 
     def __init__(self, content: Audio, style: Audio, n_fft: int, settings: Settings) -> None:
         self._window = Window(n_fft, n_fft // 4, CPU)
-        frames, other = (spectrogram(analyse(clip, RATE, self._window)) for clip in (content, style))
+        clips = (Passage([normalized(clip, RATE)], RATE, self._window) for clip in (content, style))
+        frames, other = (clip.frames for clip in clips)
         mix = Style([(other, 1.0)]).fitted(frames.shape[1])
-        self._terms = objective_of(frames, mix, settings).terms
+        network = make_network(settings, len(frames), CPU)
+        self._terms = style_statistics(network, mix).terms(frames)
         self._gain = self._terms(frames).style.item()
         self._loss = self._terms(mix.frames(frames.shape[1])).content.item()
 
     def shares(self, samples: Tensor) -> tuple[float, float]:
         """Shares of the style that is not reached, and of the content that is lost."""
-        content, style = self._terms(spectrogram(self._window.stft(samples)))
+        content, style = self._terms(log_magnitude(joint_magnitude(self._window.stft(samples))))
         return style.item() / self._gain, content.item() / self._loss
 
 
@@ -54,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--strength", type=float, default=0.5)
     strength = parser.parse_args().strength
-    settings = Settings(strength=strength, align="off")
+    settings = Settings(strength=strength, align="none")
     print("pair                           windows   style open   content lost   weighted   onsets   seconds")
     for pair in PAIRS:
         content, style = (

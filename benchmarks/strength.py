@@ -32,7 +32,7 @@ def main() -> None:
                 network=arguments.network,
                 filters=arguments.filters,
                 strength=strength,
-                align="off",
+                align="none",
                 n_iter_phase=0,
                 n_iter_waveform=0,
             )

@@ -19,7 +19,7 @@ import torch
 from scipy.linalg import sqrtm
 
 from retimbre import Audio, Settings, _texture, texture
-from retimbre.losses.terms import NetworkTerms, Style
+from retimbre.losses.terms import NetworkStyle, Style
 from retimbre.networks.shallow import Shallow
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stft import Window, log_magnitude
@@ -95,7 +95,7 @@ def held_out(clip: Audio, style: Audio, taps: int) -> float:
     generator = torch.Generator().manual_seed(4711)
     network = Shallow(1025, layers=1, filters=512, taps=taps, generator=generator)
     heard = _frames(clip)
-    return float(NetworkTerms(network, heard, Style([(_frames(style), 1.0)]))(heard).style)
+    return float(NetworkStyle(network, Style([(_frames(style), 1.0)])).terms(heard)(heard).style)
 
 
 def _frames(clip: Audio) -> torch.Tensor:

@@ -23,19 +23,13 @@ from tables import Measures, Result, draw, table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre._clips import levelled, spectrogram
+from retimbre import Audio, Settings, Transfer
 from retimbre.apps.demo import PAIRS
-from retimbre.losses.terms import NetworkTerms, Objective, Style
 from retimbre.metrics import measures, spectral
 from retimbre.music.orchestra import render
-from retimbre.networks.registry import Features, Network
-from retimbre.optim.minimise import optimise
-from retimbre.settings import Settings
-from retimbre.sound.audio import Audio
-from retimbre.sound.phase import griffin_lim
-from retimbre.sound.resampling import resample
-from retimbre.sound.stereo import image
-from retimbre.sound.stft import Window, from_log_magnitude
+from retimbre.networks.registry import Layers
+from retimbre.sound.clips import normalized
+from retimbre.sound.stft import Window
 
 RATE = 22_050
 WINDOW = Window(1024, 512)
@@ -80,7 +74,7 @@ class Random(nn.Module):
         self.content_layers: Mapping[str, float] = {names[-1]: 1.0}
         self.style_layers: Mapping[str, float] = dict.fromkeys(names, 1 / len(names))
 
-    def forward(self, frames: Tensor) -> Features:
+    def forward(self, frames: Tensor) -> Layers:
         """Map (F, T) to the layers."""
         x, found = frames if self._flat else frames[None], dict[str, Tensor]()
         for name, weight in self.named_buffers():
@@ -105,34 +99,15 @@ def clips(seconds: float) -> list[tuple[str, Audio, Audio]]:
     def clip(who: str, piece: Any) -> Audio:
         played = render(piece, who, seconds=seconds)
         mono = Audio(played.samples.mean(axis=0), played.sample_rate)
-        return Audio(levelled(mono, RATE).numpy(), RATE)
+        return Audio(normalized(mono, RATE).numpy(), RATE)
 
     return [(pair.title, clip(*pair.content), clip(*pair.style)) for pair in PAIRS]
 
 
-def transfer(module: nn.Module, content: Audio, style: Audio, settings: Settings) -> Audio:
-    """Optimise over the samples or the spectrogram, as the network hears, from the content."""
-    assert settings.strength is not None, "an experiment says how strong it is"
-    network: Network = module.requires_grad_(False)  # type: ignore[assignment]
-    x, y = (torch.from_numpy(clip.samples) for clip in (content, style))
-    rate: int | None = getattr(module, "sample_rate", None)
-    if rate is not None:
-        mix = Style([(y, 1.0)])
-        objective = Objective(NetworkTerms(network, x, mix, lambda z: network(resample(z, RATE, rate))))
-        objective.balance(settings.strength, x, mix)
-        run = optimise(objective, x, settings, stage="waveform", spectrogram_of=lambda z: z)
-        return Audio(run.point.numpy(), RATE)
-    bins = WINDOW.stft(x)
-    frames, others = spectrogram(bins), spectrogram(WINDOW.stft(y))
-    mix = Style([(others, 1.0)])
-    objective = Objective(NetworkTerms(network, frames, mix))
-    objective.balance(settings.strength, frames, mix)
-    top = torch.maximum(frames.amax(dim=1, keepdim=True), others.amax(dim=1, keepdim=True))
-    run = optimise(objective, frames, settings, top=top)
-    samples, _ = griffin_lim(
-        from_log_magnitude(run.point), image(bins), WINDOW, content.n_samples, n_iter=N_PHASE
-    )
-    return Audio(samples.numpy(), RATE)
+def transfer(network: nn.Module, content: Audio, style: Audio, settings: Settings) -> Audio:
+    """Transfer with a network object; over the samples or the spectrogram, as it takes."""
+    module: Any = network.requires_grad_(False)
+    return Transfer(style, settings, network=module)(content).audio
 
 
 def judge(output: Audio, content: Audio, style: Audio) -> Measures:
@@ -154,7 +129,15 @@ def compare(
 ) -> list[Result]:
     """Transfer every pair with every variant, ``(make, seeds)``, at every strength."""
     results = []
-    settings = Settings(n_iter=n_iter, n_iter_waveform=n_iter, tolerance=0)
+    settings = Settings(
+        n_fft=WINDOW.n_fft,
+        hop_length=WINDOW.hop_length,
+        align="none",
+        n_iter=n_iter,
+        tolerance=0,
+        n_iter_phase=N_PHASE,
+        n_iter_waveform=0,
+    )
     for title, content, style in clips(seconds):
         began = time.perf_counter()
         for variant, (make, n_seeds) in variants.items():

@@ -19,7 +19,7 @@ from common import RATE, Make, clips, run, tutorial
 from torch import nn
 
 from retimbre.errors import RetimbreError
-from retimbre.networks.registry import kind
+from retimbre.networks.registry import network_spec
 from retimbre.settings import Settings
 from retimbre.sound.resampling import resample
 
@@ -71,13 +71,12 @@ def variants(n_seeds: int) -> Mapping[str, tuple[Make, int]]:
 
 
 def _other(name: str, random: bool, seed: int) -> nn.Module:
-    make = kind(name).build
-    assert make is not None, "it is a network"
-    return make(Settings(network=name, random_weights=random, seed=seed), 0)
+    network: nn.Module = network_spec(name).build(Settings(network=name, random_weights=random, seed=seed), 0)
+    return network
 
 
 def _hearing(network: Any) -> nn.Module:
-    """The network with its rate, which otherwise only its kind has."""
+    """Give the network its rate, which otherwise only its spec has."""
     network.sample_rate = tutorial().RATE
     module: nn.Module = network
     return module

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from retimbre import transfer
-from retimbre._clips import analyse, spectrogram
-from retimbre.alignment.spectrum import MATCHES
-from retimbre.errors import DivergedError, InputError
-from retimbre.losses.terms import Style
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.spectrum import QuantileMatch
+from retimbre.errors import InputError
 from retimbre.settings import BALANCED, Settings
 from retimbre.sound.audio import Audio
+from retimbre.sound.clips import normalized
 from retimbre.sound.phase import griffin_lim
 from retimbre.sound.stereo import image
 from retimbre.sound.stft import Window, from_log_magnitude
@@ -32,12 +32,7 @@ class Clips:
 
 def _transferred(clips: Clips, settings: Settings) -> Audio:
     """Transfer; a run that diverged gives its best result, so that the other trials go on."""
-    try:
-        result = transfer(clips.content, clips.style, settings)
-    except DivergedError as error:
-        if error.result is None:
-            raise
-        result = error.result
+    result = transfer(clips.content, clips.style, settings)
     if result.stopped == "interrupted":  # half a transfer is not the method's
         raise KeyboardInterrupt
     return result.audio
@@ -62,10 +57,14 @@ def _musaicing(clips: Clips, settings: Settings) -> Audio:
 def _matched(clips: Clips, settings: Settings) -> Audio:
     rate = clips.content.sample_rate
     window = Window.at_rate(settings, rate, torch.device("cpu"))
-    bins = analyse(clips.content, rate, window)
-    style = Style([(spectrogram(analyse(clips.style, rate, window)), 1.0)])
-    matched = from_log_magnitude(MATCHES["quantile"](spectrogram(bins), style, rate / window.n_fft))
-    samples, _ = griffin_lim(matched, image(bins), window, clips.content.n_samples)
+    content, style = (
+        Passage([normalized(clip, rate)], rate, window) for clip in (clips.content, clips.style)
+    )
+    match = QuantileMatch()
+    match.fit([(style, 1.0)])
+    ((matched, _),) = match.play(content).clips
+    directions = image(content.bins)
+    samples, _ = griffin_lim(from_log_magnitude(matched), directions, window, clips.content.n_samples)
     return Audio(samples.numpy(), rate)
 
 
@@ -127,7 +126,7 @@ METHODS = (
             # Of .01 to 10 in steps of three the one with the lowest sum of LSD, timbre (ratios) and pitch on
             # the melodic pairs of TUNE, found with its closed form (network kernel, one layer).
             content_weight=1.0,
-            align="off",
+            align="none",
             n_iter=38,  # about 40 evaluations, of .7 s each on one core for 7 s of sound
             tolerance=0,
             n_iter_phase=32,
@@ -140,12 +139,12 @@ METHODS = (
     Method(
         "kernel",
         "the network in closed form, the style as it is",
-        settings=Settings(align="off", strength=BALANCED),
+        settings=Settings(align="none", strength=BALANCED),
     ),
     Method(
         "harmonic",
         "the harmonic network, the content moved towards the style's levels",
-        settings=Settings(network="harmonic", align="off", match="quantile", strength=BALANCED),
+        settings=Settings(network="harmonic", align="quantile", strength=BALANCED),
     ),
     Method("retimbre", "with default settings, chosen from the clips; or at a strength"),
 )

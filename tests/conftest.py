@@ -1,10 +1,17 @@
-"""Sounds that several test modules need.
+"""What the tests have in common: one thread for each process, sounds, a browser, the command.
 
 Fixtures, because pytest's import mode gives test modules no way to import each other.
 """
 
 import atexit
 import os
+
+# There are as many workers as cores. Each, and each command that it gives, has one thread: torch's threads
+# wait for each other where they outnumber the cores. The libraries read this when they are imported.
+os.environ |= dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+
 import shutil
 import subprocess
 import sys
@@ -13,16 +20,55 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
+import joblib
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 Samples = npt.NDArray[np.float32]
 
-# librosa's compiled functions are kept beside it, where two test runs at once can leave half a file: the next
-# one then ends in a segmentation fault. Each run has its own.
-os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
-atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
+
+# librosa's compiled functions are kept beside it, where two processes at once can leave half a file: the next
+# one then ends in a segmentation fault. Each worker of each run has its own.
+if WORKER is None:
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+else:
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ["NUMBA_CACHE_DIR"], WORKER)
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Count the cores that this process may use: of its affinity and of its container's quota."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else joblib.cpu_count()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line that the pages were not tested."""
+    n_skipped = sum(NO_BROWSER in str(report.longrepr) for report in terminalreporter.getreports("skipped"))
+    if n_skipped:
+        how = "install Chromium (on Debian: apt install chromium)"
+        terminalreporter.write_line(f"{n_skipped} tests skipped, {NO_BROWSER}: {how}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def librosa_compiled() -> None:
+    """Compile librosa's functions, which takes 20 s: a worker copies them where another one has done it."""
+    if WORKER is None:
+        return  # as they are needed
+    own = Path(os.environ["NUMBA_CACHE_DIR"])
+    done = own.parent / "done"
+    with filelock.FileLock(own.parent / "lock"):
+        if done.exists():
+            shutil.copytree(done, own, dirs_exist_ok=True)
+        else:
+            import librosa
+
+            librosa.core, librosa.feature, librosa.onset, librosa.effects  # noqa: B018 - it imports them lazily
+            shutil.copytree(own, done)
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +113,9 @@ def sweeps() -> Callable[..., Samples]:
 def browser() -> Iterator[Any]:
     """Start Chromium, once for the pages of a module."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
+        pytest.skip(NO_BROWSER)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     quiet += ["--disable-component-update", "--disable-sync"]
     with sync_api.sync_playwright() as playwright:
@@ -87,7 +132,6 @@ def run() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "retimbre", *map(str, arguments)],
             cwd=cwd,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             timeout=120,

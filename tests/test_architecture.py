@@ -7,25 +7,27 @@ import retimbre
 
 ROOT = Path(retimbre.__file__).parent
 STOREYS = [
-    *("errors", "settings", "_output", "sound", "networks", "losses", "optim", "alignment"),
-    *("_clips", "_result", "_work", "_transfer", "_texture", "metrics", "report", "music", "apps"),
+    *("errors", "settings", "_output", "sound", "networks", "losses", "optim", "alignment", "result"),
+    *("_synthesis", "_spectrogram_domain", "_sample_domain", "_content", "_block", "_runner"),
+    *("_transfer", "_texture", "_api", "metrics", "report", "music", "apps"),
 ]
 INSIDE = {
     "sound": [
         *("audio", "truncation", "files", "spool", "loudness", "limiter", "stft", "mel", "resampling"),
-        *("stereo", "phase", "blocks", "loops"),
+        *("stereo", "phase", "blocks", "clips", "loops"),
     ],
-    "networks": [
-        *("registry", "published", "download", "crc32c", "tables", "checkpoint", "state_dict", "weights"),
-        *("shallow", "harmonic", "vggish", "cnn14"),
+    "networks": ["registry", "weights", "shallow", "harmonic", "vggish", "cnn14"],
+    "losses": ["gram", "modules", "terms", "diagonals", "arccosine", "kernel"],
+    "optim": ["lbfgs", "adam", "minimise"],
+    "alignment": [
+        *("notes", "intonation", "instrument", "passage", "registry", "pitch", "spectrum", "target"),
     ],
-    "losses": ["gram", "terms", "diagonals", "arccosine", "kernel", "widths"],
-    "optim": ["lbfgs", "minimise"],
-    "alignment": ["notes", "intonation", "instrument", "pitch", "spectrum", "target"],
     "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
     "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],
     "music": ["score", "orchestra"],
-    "apps": ["compare", "demo", "weights_cli", "cli"],
+    "apps": [
+        *("compare", "demo", "explanation", "interrupts", "console", "flags", "weights_cli", "cli"),
+    ],
 }
 
 

@@ -13,7 +13,7 @@ HINTS = typing.get_type_hints(Settings)
 CHOICES = {name: typing.get_args(hint) for name, hint in HINTS.items() if typing.get_origin(hint)}
 CHOICES = {name: choices for name, choices in CHOICES.items() if isinstance(choices[0], str)}
 WHOLE = [name for name, hint in HINTS.items() if hint is int]
-TEXTS = ["network", "content_layers", "style_layers"]  # read where networks are known
+TEXTS = ["network", "align", "content_layers", "style_layers"]  # read where networks are known
 FLAGS = [name for name, hint in HINTS.items() if hint is bool]
 REAL = [name for name in FIELDS if name not in {*CHOICES, *WHOLE, *TEXTS, *FLAGS}]
 
@@ -38,7 +38,7 @@ def complaint(name: str, value: Any) -> str:
 def test_the_groups_cover_every_field() -> None:
     assert sorted([*CHOICES, *WHOLE, *REAL, *TEXTS, *FLAGS]) == sorted(FIELDS)
     assert {"strength", "content_weight", "tolerance"} == set(REAL)
-    assert {"align", "match", "init", "optimizer", "resolutions", "device"} == set(CHOICES)
+    assert {"init", "optimizer", "resolutions", "device"} == set(CHOICES)
     assert FLAGS == ["random_weights", "patches"]
 
 
@@ -154,3 +154,15 @@ def test_options_have_names() -> None:
         Settings(0.5)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         Settings(strenght=0.5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("former", "name"), [("on", "pitch"), ("off", "none")])
+def test_former_names_of_an_alignment_are_answered_with_the_new_one(former: str, name: str) -> None:
+    with pytest.raises(InputError, match=f"align is {former}: expected {name}, its new name"):
+        Settings(align=former)
+
+
+def test_every_option_has_a_group_and_networks_that_it_applies_to() -> None:
+    for field in FIELDS.values():
+        assert field.metadata["group"] in ("style", "network", "transform", "optimisation", "run")
+        assert field.metadata["applies_to"] in ("all", "spectrogram", "network")

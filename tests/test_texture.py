@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from retimbre import Audio, InputError, Settings, Step, texture
-from retimbre.losses.terms import NetworkTerms, Style
+from retimbre.losses.terms import NetworkStyle, Style
 from retimbre.networks.shallow import Shallow
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stft import Window, log_magnitude
@@ -17,11 +17,6 @@ from retimbre.sound.stft import Window, log_magnitude
 RATE = 16_000
 QUICK = Settings(n_iter=12, n_iter_phase=8, n_iter_waveform=5)
 Array = npt.NDArray[np.float64]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _audio(x: Array, rate: int = RATE) -> Audio:
@@ -72,7 +67,7 @@ def _heard_elsewhere(clip: Audio, style: Audio) -> float:
 
     network = Shallow(513, layers=1, filters=256, taps=7, generator=torch.Generator().manual_seed(99))
     heard = frames(clip)
-    return float(NetworkTerms(network, heard, Style([(frames(style), 1.0)]))(heard).style)
+    return float(NetworkStyle(network, Style([(frames(style), 1.0)])).terms(heard)(heard).style)
 
 
 def _largest_correlation(x: Array, y: Array) -> float:
@@ -223,5 +218,5 @@ def test_styles_that_cannot_be_used() -> None:
 
 
 def test_a_network_that_hears_samples_is_refused() -> None:
-    with pytest.raises(InputError, match="network is vggish: expected one that hears the spectrogram"):
+    with pytest.raises(InputError, match="network is vggish: expected one that takes a spectrogram"):
         texture((np.ones(8000), 16_000), 1.0, Settings(network="vggish", random_weights=True))

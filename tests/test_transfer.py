@@ -1,8 +1,11 @@
 """The whole transfer: what it keeps of the content, what it takes of the style, what it says."""
 
+import gc
 import math
+import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +13,15 @@ import pytest
 import torch
 
 import retimbre
-from retimbre import Audio, DivergedError, InputError, Settings, Step, _work, transfer
-from retimbre._clips import analyse, as_sound, spectrogram
-from retimbre._work import objective_of
-from retimbre.losses.terms import Style
+from retimbre import Audio, DivergedError, InputError, Result, Settings, Step, Transfer, transfer
+from retimbre._runner import Runner
+from retimbre._spectrogram_domain import SpectrogramStyle
+from retimbre.alignment import instrument as instruments
+from retimbre.alignment import passage
+from retimbre.alignment.passage import Passage
+from retimbre.losses.kernel import Kernel, KernelTerms
+from retimbre.losses.terms import Style, Terms, balanced_objective
+from retimbre.sound.clips import as_sound, normalized
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stereo import joint_magnitude
 from retimbre.sound.stft import Window
@@ -142,6 +150,20 @@ def test_strength_0_gives_back_the_content() -> None:
     assert (result.steps, result.best, result.stopped) == ((), None, "untouched")
 
 
+def test_a_content_weight_stands_instead_of_a_strength() -> None:
+    """With an aligned style too, whose strength says where the content term is drawn to."""
+    made = [
+        transfer(FLUTE, SAWS, replace(QUICK, content_weight=1.0, strength=strength))
+        for strength in (0.1, 0.9, None)
+    ]
+    assert np.array_equal(made[0].audio.samples, made[1].audio.samples)
+    assert np.array_equal(made[0].audio.samples, made[2].audio.samples)
+    assert [result.ignored for result in made] == [("strength",), ("strength",), ()]
+    assert {choice.how for result in made for choice in result.choices} == {"pitch"}
+    assert made[0].content_weight == 1.0
+    assert made[0].steps[0].content == pytest.approx(0, abs=1e-3)  # of the content itself
+
+
 def test_content_weight_is_taken_as_it_is() -> None:
     result = transfer(_pulses(), _hiss(), Settings(filters=16, n_iter=3, content_weight=0.125))
     assert result.content_weight == 0.125
@@ -225,24 +247,37 @@ def test_an_interrupt_gives_the_best_so_far() -> None:
     assert result.audio.n_samples == _pulses().n_samples
 
 
-def test_divergence_is_an_error_that_holds_the_last_good_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    from retimbre.losses.kernel import KernelTerms
-    from retimbre.losses.terms import Terms
-
+def _diverge(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turn the loss of one evaluation with a gradient into NaN."""
     real, calls = KernelTerms.__call__, 0
 
     def terms(self: KernelTerms, spectrogram: torch.Tensor) -> Terms:
         nonlocal calls
         calls += spectrogram.requires_grad
         content, style = real(self, spectrogram)
-        return Terms(content, style * float("nan") if calls == 5 else style)
+        return Terms(content, style * float("nan") if calls == at else style)
 
     monkeypatch.setattr(KernelTerms, "__call__", terms)
-    with pytest.raises(DivergedError, match="at evaluation 5: the best before it") as caught:
-        transfer(_pulses(), _hiss(), QUICK)
-    assert caught.value.result is not None
-    assert len(caught.value.result.steps) == 4
-    assert caught.value.result.audio.n_samples == _pulses().n_samples
+
+
+def test_a_run_that_diverges_gives_the_best_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _diverge(5, monkeypatch)
+    result = transfer(_pulses(), _hiss(), QUICK, output=tmp_path / "out.wav")
+    assert result.stopped == result.blocks[0].stopped == "diverged"
+    assert len(result.steps) == 4
+    assert result.best is not None
+    assert result.best.loss == min(step.loss for step in result.steps)
+    assert result.audio.n_samples == _pulses().n_samples
+    assert not np.allclose(result.audio.samples, _pulses().samples, atol=1e-3)
+
+
+def test_divergence_with_nothing_to_keep_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _diverge(1, monkeypatch)
+    with pytest.raises(DivergedError, match="at the first evaluation: nothing to keep"):
+        transfer(_pulses(), _hiss(), QUICK, output=tmp_path / "out.wav")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_device_cuda_without_one_is_refused() -> None:
@@ -270,9 +305,12 @@ def test_the_joint_spectrogram_of_a_result_is_near_the_one_asked_for_in_every_ch
 
 
 def test_the_package_offers_what_it_announces() -> None:
-    for name in retimbre.__all__:
+    names = dir(retimbre)
+    assert {"Transfer", "transfer", "texture", "Settings", "Result", "Step", "Audio", "__version__"} <= set(
+        names
+    )
+    for name in names:
         assert getattr(retimbre, name) is not None
-    assert set(dir(retimbre)) == set(retimbre.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = retimbre.nothing
 
@@ -327,8 +365,8 @@ def test_an_interrupt_between_evaluations_is_told_too(monkeypatch: pytest.Monkey
             raise KeyboardInterrupt
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    real = _work.objective_of
-    monkeypatch.setattr(_work, "objective_of", interrupted)
+    real = SpectrogramStyle.descend
+    monkeypatch.setattr(SpectrogramStyle, "descend", interrupted)
     content = _pulses(25.0, 8000)
     result = transfer(content, _hiss(2, 8000, 1000, 2000), Settings(n_iter=5, n_iter_waveform=2))
     assert result.stopped == "interrupted"
@@ -364,6 +402,12 @@ def test_styles_mix_and_weight_0_is_not_there() -> None:
     mixed = transfer(content, [(low, 0.5), (high, 0.5)], settings).audio
     alone = transfer(content, low, settings).audio
     assert _band_share(mixed, 4000, 6000) > 10 * _band_share(alone, 4000, 6000)
+    both = ((low, 0.5), (high, 0.5))
+    assert np.array_equal(transfer(content, both, settings).audio.samples, mixed.samples)
+    three = transfer(content, ((low, 1.0), (high, 1.0), (low, 2.0)), QUICK)
+    assert three.audio.n_samples == content.n_samples
+    with pytest.raises(InputError, match="the styles hold Audio: expected pairs of a clip and its weight"):
+        transfer(content, [low, high], settings)  # type: ignore[list-item]
     for weights in ([], [(low, -1.0)], [(low, 0.0)], [(low, math.nan)]):
         with pytest.raises(InputError, match="weights of the styles"):
             transfer(content, weights, settings)
@@ -377,50 +421,71 @@ def test_three_windows_are_nearer_under_the_short_and_the_long_one() -> None:
         made = transfer(content, style, settings).audio
         totals[name] = []
         for window in Window(2048, 512).around():
-            frames, other, found = (spectrogram(analyse(x, RATE, window)) for x in (content, style, made))
-            objective = objective_of(frames, Style([(other, 1.0)]).fitted(frames.shape[1]), settings)
+            clips = (Passage([normalized(x, RATE)], RATE, window) for x in (content, style, made))
+            frames, other, found = (clip.frames for clip in clips)
+            mix = Style([(other, 1.0)]).fitted(frames.shape[1])
+            objective = balanced_objective(Kernel(2, 11).statistics(mix), frames, mix, strength=0.5)
             totals[name].append(objective.total(objective.terms(found)).item())
     (_, short, long), (_, short_3, long_3) = totals["one"], totals["three"]
     assert short_3 < short
     assert long_3 < long
 
 
+SHORT = Settings(n_iter=8, n_iter_phase=8, n_iter_waveform=3)
+
+
 def _long() -> tuple[Audio, Audio]:
     return _pulses(35.0, 8000, channels=2), _hiss(2, 8000, 1000, 2000)
 
 
-def test_into_a_file_it_is_the_same_and_leaves_nothing_else(tmp_path: Path) -> None:
-    content, style = _long()
-    settings = Settings(n_iter=8, n_iter_waveform=3)
-    retimbre.write(tmp_path / "c.wav", content)
-    retimbre.write(tmp_path / "s.wav", style)
-    kept = transfer(tmp_path / "c.wav", tmp_path / "s.wav", settings)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A folder with a content of four blocks and a style, and their transfer, one block after the other."""
+    folder = tmp_path_factory.mktemp("long")
+    for name, clip in zip(("c.wav", "s.wav"), _long(), strict=True):
+        retimbre.write(folder / name, clip)
+    return folder, transfer(folder / "c.wav", folder / "s.wav", SHORT)
+
+
+def test_into_a_file_it_is_the_same_and_leaves_nothing_else(
+    alone: tuple[Path, Result], tmp_path: Path
+) -> None:
+    folder, kept = alone
     (tmp_path / "out").mkdir()
     path = tmp_path / "out" / "o.wav"
-    written = transfer(tmp_path / "c.wav", tmp_path / "s.wav", settings, output=path)
+    written = transfer(folder / "c.wav", folder / "s.wav", SHORT, output=path)
     assert written.clip == path
     np.testing.assert_allclose(written.audio.samples, kept.audio.samples, rtol=0, atol=2**-22)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["o.wav"]
     with pytest.raises(InputError, match="one of the inputs"):
-        transfer(tmp_path / "c.wav", tmp_path / "s.wav", settings, output=tmp_path / "s.wav")
+        transfer(folder / "c.wav", folder / "s.wav", SHORT, output=folder / "s.wav")
 
 
-def test_several_jobs_give_the_same_clip_and_tell_steps_one_at_a_time() -> None:
-    content, style = _long()
-    settings = Settings(n_iter=8, n_iter_waveform=3)
+def test_several_jobs_give_the_same_clip_and_tell_steps_one_at_a_time(alone: tuple[Path, Result]) -> None:
+    folder, kept = alone
     told: list[Step] = []
-    n_threads = torch.get_num_threads()
-    alone = transfer(content, style, settings)
-    together = transfer(content, style, replace(settings, jobs=3), on_step=told.append)
-    assert torch.get_num_threads() == n_threads
-    np.testing.assert_allclose(together.audio.samples, alone.audio.samples, rtol=0, atol=1e-3)
+    together = transfer(folder / "c.wav", folder / "s.wav", replace(SHORT, jobs=3), on_step=told.append)
+    np.testing.assert_allclose(together.audio.samples, kept.audio.samples, rtol=0, atol=1e-3)
     assert tuple(told) == together.steps
     assert [s.evaluation for s in told] == list(range(1, len(told) + 1))
     assert {s.block for s in told} == {1, 2, 3, 4}
     for number in (1, 2, 3, 4):
         share = [s.done for s in told if s.block == number]
         assert share == sorted(share)
-    assert together.written == pytest.approx(alone.written, rel=1e-3)
+    assert together.loss == pytest.approx(kept.loss, rel=1e-3)
+
+
+def test_several_jobs_have_a_thread_each_and_the_callers_come_back() -> None:
+    torch.set_num_threads(2)
+    try:
+        runner = Runner(3, jobs=2)
+        found: list[int] = []
+        for _ in runner.run(range(3), lambda number, report: found.append(torch.get_num_threads())):
+            pass
+        assert found == [1, 1, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("at", [1, 30])
@@ -449,9 +514,9 @@ def test_what_is_written_is_what_was_optimised_on_the_demonstrations_pairs(numbe
     for instrument, piece in (pair.content, pair.style):
         clip = render(piece, instrument, seconds=6.0)
         clips.append(Audio(clip.samples.mean(axis=0), clip.sample_rate).resampled(RATE))
-    result = transfer(clips[0], clips[1], Settings(align="off"))
+    result = transfer(clips[0], clips[1], Settings(align="none"))
     assert result.best is not None
-    assert result.written <= 1.05 * result.best.loss
+    assert result.loss <= 1.05 * result.best.loss
 
 
 @pytest.mark.parametrize("network", ["kernel", "shallow"])
@@ -459,9 +524,9 @@ def test_what_is_written_is_what_was_optimised(network: str) -> None:
     settings = Settings(network=network, filters=128)
     result = transfer(_pulses(), _hiss(), settings)
     assert result.best is not None
-    assert result.written < 1.25 * result.best.loss
+    assert result.loss < 1.25 * result.best.loss
     without = transfer(_pulses(), _hiss(), Settings(network=network, filters=128, n_iter_waveform=0))
-    assert result.written < without.written
+    assert result.loss < without.loss
 
 
 def _melody(pitches: list[int], falls: float, rate: int = RATE) -> Audio:
@@ -492,7 +557,7 @@ def _strongest(audio: Audio, second: float) -> float:
 @pytest.mark.parametrize("settings", [Settings(), Settings(resolutions="three"), Settings(strength=0.9)])
 def test_where_both_have_pitches_the_melody_stays_and_the_partials_come(settings: Settings) -> None:
     result = transfer(FLUTE, SAWS, settings)
-    assert "played at the content's pitches" in result.choices[0]
+    assert [choice.how for choice in result.choices] == ["pitch"]
     for n, pitch in enumerate((69, 72, 76, 72, 69)):
         cents = 1200 * math.log2(_strongest(result.audio, 0.125 + 0.5 * n) / (440 * 2 ** ((pitch - 69) / 12)))
         assert abs(cents) < 20
@@ -502,7 +567,7 @@ def test_where_both_have_pitches_the_melody_stays_and_the_partials_come(settings
 
 def test_without_alignment_the_styles_notes_come_along() -> None:
     own = 440 * 2 ** ((58 - 69) / 12)  # the style's first note, which the content does not have
-    aligned, plain = (transfer(FLUTE, SAWS, Settings(align=a, strength=0.9)).audio for a in ("auto", "off"))
+    aligned, plain = (transfer(FLUTE, SAWS, Settings(align=a, strength=0.9)).audio for a in ("auto", "none"))
     shares = [_band_share(audio, own - 12, own + 12) for audio in (aligned, plain)]
     assert shares[1] > 30 * shares[0]
 
@@ -518,12 +583,12 @@ def test_level_does_not_matter_to_an_aligned_style_either() -> None:
 def test_an_aligned_style_in_stereo_at_another_rate_and_in_blocks() -> None:
     left = _melody([69, 72, 76, 72, 69, 74, 77, 76, 72, 69, 65, 69] * 2, 3, 16_000).samples
     content = Audio(np.vstack([left, 0 * left]), 16_000)
-    whole = transfer(content, SAWS, QUICK)
+    whole = transfer(content, SAWS, SHORT)
     assert {step.n_blocks for step in whole.steps} == {2}
     assert whole.audio.samples.shape == content.samples.shape
     assert not bool(whole.audio.samples[1].any())
-    assert "2 blocks" not in whole.choices[0]  # the same in both, and so not worth saying
-    together = transfer(content, SAWS, replace(QUICK, jobs=2))
+    assert [choice.how for choice in whole.choices] == ["pitch", "pitch"]
+    together = transfer(content, SAWS, replace(SHORT, jobs=2))
     assert np.corrcoef(whole.audio.samples[0], together.audio.samples[0])[0, 1] > 0.999
 
 
@@ -551,7 +616,7 @@ def test_a_click_can_be_aligned_if_that_is_asked(at: int) -> None:
     click = np.zeros((1, RATE), np.float32)
     click[0, 5000] = 1
     clips = [Audio(click, RATE), FLUTE][:: 1 if at == 0 else -1]
-    result = transfer(clips[0], clips[1], replace(QUICK, align="on"))
+    result = transfer(clips[0], clips[1], replace(QUICK, align="pitch"))
     assert bool(np.isfinite(result.audio.samples).all())
     assert result.audio.samples.any()
 
@@ -572,3 +637,134 @@ def test_a_vibrato_is_the_contents_own() -> None:
     found, wanted = np.array(steps).T
     assert np.corrcoef(found, wanted)[0, 1] > 0.98
     assert np.abs(found).max() > 25
+
+
+# --- prepared once ---
+
+
+@pytest.fixture
+def analyses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Count transcriptions and fits of an instrument."""
+    counts = dict.fromkeys(("transcribe", "source_filter"), 0)
+    for home, name in ((passage, "transcribe"), (instruments, "source_filter")):
+        real = getattr(home, name)
+
+        def counted(*arguments: Any, real: Any = real, name: str = name) -> Any:
+            counts[name] += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(home, name, counted)
+    return counts
+
+
+def test_a_prepared_style_is_analysed_once_for_all_contents(analyses: dict[str, int]) -> None:
+    contents = [FLUTE, _melody([60, 64, 67, 72, 60], 3), _melody([62, 65, 69, 74, 62], 3)]
+    alone = [transfer(content, SAWS, QUICK).audio.samples for content in contents]
+    analyses.update(dict.fromkeys(analyses, 0))
+    restyle = Transfer(SAWS, QUICK)
+    assert not any(analyses.values())  # at the first content
+    made = [restyle(content).audio.samples for content in contents]
+    assert analyses["source_filter"] == 1
+    assert analyses["transcribe"] == 1 + 3  # of the style, and of each content
+    for one, other in zip(alone, made, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_prepared_content_is_analysed_once_for_all_strengths(analyses: dict[str, int]) -> None:
+    strengths = (0.2, 0.5, 0.9)
+    alone = [transfer(FLUTE, SAWS, replace(QUICK, strength=s)) for s in strengths]
+    analyses.update(dict.fromkeys(analyses, 0))
+    restyle = Transfer(SAWS, QUICK)
+    content = restyle.prepare(FLUTE)
+    made = [restyle(content, strength=strength) for strength in strengths]
+    assert analyses["transcribe"] == 2  # the style and the content
+    assert analyses["source_filter"] == 1
+    for one, other in zip(alone, made, strict=True):
+        assert np.array_equal(one.audio.samples, other.audio.samples)
+        assert one.settings == other.settings
+    again = Transfer(_hiss(), QUICK)(content)  # to another style
+    assert analyses["transcribe"] == 3  # the other style alone
+    assert again.choices[0].how == "none"
+
+
+def test_a_prepared_style_serves_every_rate() -> None:
+    restyle = Transfer(_hiss(), QUICK)
+    for rate in (8000, 22_050, 8000):
+        content = _pulses(1.0, rate)
+        made = restyle(content)
+        assert made.audio.sample_rate == rate
+        assert np.array_equal(made.audio.samples, transfer(content, _hiss(), QUICK).audio.samples)
+
+
+def test_a_prepared_content_in_blocks_and_in_a_file(tmp_path: Path) -> None:
+    content, style = _long()
+    retimbre.write(tmp_path / "c.wav", content)
+    settings = Settings(n_iter=4, n_iter_waveform=2)
+    restyle = Transfer(style, settings)
+    prepared = restyle.prepare(tmp_path / "c.wav")
+    first, second = restyle(prepared), restyle(prepared)
+    assert len(first.blocks) == 4
+    assert np.array_equal(first.audio.samples, second.audio.samples)
+    assert np.array_equal(first.audio.samples, restyle(tmp_path / "c.wav").audio.samples)
+    with pytest.raises(InputError, match="one of the inputs"):
+        restyle(prepared, output=tmp_path / "c.wav")
+
+
+def test_a_content_that_was_prepared_for_another_window_is_refused() -> None:
+    content = Transfer(_hiss(), replace(QUICK, n_fft=1024, hop_length=256)).prepare(_pulses())
+    with pytest.raises(InputError, match="prepared for windows of 1024 samples: expected 2048"):
+        Transfer(_hiss(), QUICK)(content)
+
+
+def test_nothing_of_a_style_is_kept_when_its_transfer_is_gone() -> None:
+    restyle = Transfer(SAWS, QUICK)
+    content = restyle.prepare(FLUTE)
+    restyle(content)
+    (prepared,) = restyle._prepared.values()
+    gone = weakref.ref(prepared)
+    del restyle, prepared
+    gc.collect()
+    assert gone() is None
+
+
+# --- records ---
+
+
+def test_a_result_has_a_record_for_each_block() -> None:
+    content, style = _long()
+    result = transfer(content, style, Settings(n_iter=6, n_iter_waveform=2))
+    assert len(result.blocks) == 4
+    assert all(block.samples is None for block in result.blocks)
+    assert result.loss == pytest.approx(np.mean([block.loss for block in result.blocks]))
+    bests = [block.best for block in result.blocks if block.best is not None]
+    assert [best.block for best in bests] == [1, 2, 3, 4]
+    for best in bests:
+        assert best == result.steps[best.evaluation - 1]
+        ours = [s.loss for s in result.steps if s.block == best.block and s.stage == "spectrogram"]
+        assert best.loss == min(ours)
+    assert result.best is not None
+    assert result.best.loss == pytest.approx(np.mean([best.loss for best in bests]))
+    assert {block.choice for block in result.blocks} == set(result.choices)
+
+
+@pytest.mark.parametrize("network", ["kernel", "vggish"])
+def test_a_step_gives_the_sound_so_far(network: str) -> None:
+    content = _pulses(0.9, channels=2)
+    sounds: list[Audio] = []
+
+    def listen(step: Step) -> None:
+        if step.iteration in (0, step.n_iter - 1) and len(sounds) < 8:
+            sounds.append(step.audio())
+
+    settings = Settings(network=network, random_weights=network == "vggish", n_iter=8, n_iter_waveform=3)
+    result = transfer(content, _hiss(), settings, on_step=listen)
+    assert len(sounds) > 1
+    for sound in sounds:
+        assert (sound.sample_rate, sound.samples.shape) == (RATE, content.samples.shape)
+        assert loudness(sound) == pytest.approx(loudness(content), abs=0.5)
+    near = np.corrcoef(sounds[0].samples[0], content.samples[0])[0, 1]  # the start is the content
+    assert near > 0.95
+    last = np.corrcoef(sounds[-1].samples[0], result.audio.samples[0])[0, 1]
+    assert last > np.corrcoef(sounds[0].samples[0], result.audio.samples[0])[0, 1] - 1e-6
+    with pytest.raises(InputError, match="no sound any more"):
+        result.steps[-1].audio()

@@ -1,5 +1,17 @@
-"""``python -m retimbre`` is the command ``retimbre``."""
+"""The command ``retimbre``, also as ``python -m retimbre``: interrupts are handled before anything else."""
 
-from retimbre.apps.cli import main
+from typing import NoReturn
 
-main()
+from retimbre.apps import interrupts
+
+
+def main() -> NoReturn:
+    """Run the command line, which an interrupt may end from here on."""
+    interrupts.end_at_once()
+    from retimbre.apps import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -28,12 +28,12 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, advice: str = "expected a folder of yours") -> None:
     """Make a folder and those above it, where they are missing; raise an InputError where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path} cannot be made: {error.strerror}") from error
+        raise InputError(f"{path} cannot be made ({error.strerror}): {advice}") from error
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

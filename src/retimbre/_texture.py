@@ -10,27 +10,31 @@ at the same time, and the crossfade has only a difference of phase to hide.
 import math
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from retimbre._clips import MAX_WORKING_RATE, Clip, analyse, as_sound, device, excerpts, paths, spectrogram
-from retimbre._result import Result, delivered, mean, mean_step, to_waveform
-from retimbre.errors import InputError
-from retimbre.losses.terms import Objective
-from retimbre.losses.widths import style_terms
-from retimbre.networks.registry import kind_of
-from retimbre.optim.minimise import OnStep, Run, Step, optimise
+from retimbre._runner import Runner
+from retimbre._synthesis import to_waveform
+from retimbre.alignment.passage import Passage
+from retimbre.errors import DivergedError, InputError
+from retimbre.losses.kernel import Kernel
+from retimbre.losses.terms import Objective, Style, Terms, style_statistics
+from retimbre.networks.registry import make_network, network_spec
+from retimbre.optim.minimise import OnStep, Report, minimise
+from retimbre.result import Block, Result
 from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples, Sound, collected
+from retimbre.sound.clips import MAX_WORKING_RATE, Clip, as_sound, excerpts, input_paths, normalized
 from retimbre.sound.limiter import match_loudness
-from retimbre.sound.loops import Plan, dividing, lay, match_loop, turned
+from retimbre.sound.loops import Plan, hop_dividing, match_loop, overlap_add, resample_periodic
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stereo import Diffuse, image
-from retimbre.sound.stft import Window
+from retimbre.sound.stft import Window, compute_device, from_log_magnitude
 
 _WIDTHS: tuple[float, ...] = (1.0, 3.0)
 """Lengths of the kernels, in units of the setting ``taps``: the second brings slow movement and rhythm
@@ -57,7 +61,7 @@ def texture(
 
     Args:
         style: The clip whose statistics are taken; any length, rate and number of channels. Of a long
-            one, excerpts are heard.
+            one, excerpts are analysed.
         seconds: Length of the result in seconds, at least one window (``n_fft``). Blocks bound the
             memory of the optimisation; time grows with the length.
         settings: :class:`Settings`; its defaults if ``None``.
@@ -68,9 +72,9 @@ def texture(
 
     Raises:
         InputError: a style that is silent or shorter than a window, a length out of range, a network that
-            hears samples, or a device that is not there.
+            takes samples, or a device that is not there.
         AudioReadError: a path that cannot be read.
-        DivergedError: the loss stopped being a number; its ``result`` is the best before that.
+        DivergedError: the loss was no number at the first evaluation: there is nothing to keep.
 
     >>> import numpy as np
     >>> style = (np.random.default_rng(0).standard_normal(8000), 16000)
@@ -83,14 +87,15 @@ def texture(
     sound = as_sound(style, "style")
     if output is not None:
         files.check_output(
-            output, sample_rate=sound.sample_rate, n_channels=sound.n_channels, inputs=paths(style)
+            output, sample_rate=sound.sample_rate, n_channels=sound.n_channels, inputs=input_paths(style)
         )
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
-    window = Window.at_rate(settings, rate, device(settings))
-    heard = excerpts(sound, settings)
-    if kind_of(settings).sample_rate is not None:
+    window = Window.at_rate(settings, rate, compute_device(settings))
+    pieces = excerpts(sound, settings)
+    spec = network_spec(settings.network)
+    if spec.sample_rate is not None:
         raise InputError(
-            f"network is {settings.network}: expected one that hears the spectrogram, such as kernel"
+            f"network is {settings.network}: expected one that takes a spectrogram, such as kernel"
         )
     shortest = window.n_fft / rate
     if not shortest <= seconds < math.inf:
@@ -99,71 +104,74 @@ def texture(
             f"{shortest:.3f} s"
         )
     if loop:
-        window = replace(window, hop_length=dividing(round(seconds * rate), window.hop_length))
+        hop_length = hop_dividing(round(seconds * rate), window.hop_length)
+        window = replace(window, hop_length=hop_length)
     plan = Plan.of(seconds * rate, window, rate, loop=loop)
-    loom = _Loom(
-        [analyse(piece, rate, window) for piece in heard], plan, window, window.stated(settings, rate)
-    )
-    blocks, steps = _weave(loom, plan, on_step)
-    whole = lay([plan.trimmed(b.samples) for b in blocks], plan.step, ring=loop)
-    best = mean_step([steps[b.run.best.evaluation - 1] for b in blocks if b.run.best])
+    samples = [normalized(piece, rate).to(window.device) for piece in pieces]
+    maker = _BlockMaker(Passage(samples, rate, window), plan, window.stated(settings, rate))
+    runner = Runner(plan.n_blocks, on_step=on_step)
+    for _ in runner.run(range(plan.n_blocks), maker.make):
+        pass
+    blocks = maker.blocks
+    if not blocks:
+        raise KeyboardInterrupt
+    if all(block.record.best is None for block in blocks):
+        raise DivergedError("the loss was no number at the first evaluation: nothing to keep")
+    whole = overlap_add([plan.trimmed(block.samples) for block in blocks], plan.step, ring=loop)
     made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
     return Result(
-        clip=delivered(made, output if best is not None else None),
+        clip=files.deliver(made, output),
         settings=settings,
-        steps=tuple(steps),
-        best=best,
-        written=mean([b.written for b in blocks]),
-        content_weight=0.0,
-        spectral_convergence=mean([b.spectral_convergence for b in blocks]),
-        stopped=blocks[-1].run.stopped,
+        steps=tuple(runner.steps),
+        blocks=tuple(block.record for block in blocks),
+        stopped="interrupted" if runner.interrupted else blocks[-1].record.stopped,
         seconds=time.perf_counter() - began,
-    ).checked()
+        ignored=spec.ignored(settings),
+    )
 
 
-@dataclass(frozen=True)
-class _Block:
-    """One block: its run, whose point is the spectrogram asked for, and its samples (C, N)."""
+@dataclass(frozen=True, eq=False)
+class _TextureBlock:
+    """One block: the compressed spectrogram (F, T) asked for, its samples (C, N), and its record."""
 
-    run: Run
+    frames: Tensor
     samples: Samples
-    written: float
-    spectral_convergence: float
+    record: Block
 
 
-class _Loom:
-    """Makes blocks of one style.
+class _BlockMaker:
+    """Makes the blocks of one texture, one after the other.
 
     Args:
-        excerpts: Complex bins (C, F, T) of pieces of the style.
-        plan: Where the blocks lie.
-        window: The transform.
-        settings: The settings, with this window in them.
+        style: Excerpts of the style.
+        plan: Places of the blocks.
+        settings: The settings, with the style's window in them.
+
+    Attributes:
+        blocks: Those that are made.
     """
 
-    def __init__(self, excerpts: list[Tensor], plan: Plan, window: Window, settings: Settings) -> None:
-        self._plan, self._window, self._settings = plan, window, settings
+    def __init__(self, style: Passage, plan: Plan, settings: Settings) -> None:
+        self.blocks: list[_TextureBlock] = []
+        self._plan, self._window, self._settings = plan, style.window, settings
         self._generator = torch.Generator().manual_seed(settings.seed)
-        clips = [spectrogram(bins) for bins in excerpts]
-        self._frames = torch.cat(clips, dim=1)
+        self._frames, self._rate = style.frames, style.sample_rate
         self._top = self._frames.amax(dim=1, keepdim=True)
-        self._diffuse = Diffuse(torch.cat(excerpts, dim=2))
-        terms = style_terms(self._frames, plan.n_frames, settings, widths=_WIDTHS)
-        self._objective = Objective(terms, content_weight=0.0)
+        self._diffuse = Diffuse(style.bins)
+        self._objective = Objective(_style_terms(self._frames, plan.n_frames, settings), content_weight=0.0)
 
-    def weave(self, before: _Block | None, after: _Block | None, earlier: list[Step], tell: OnStep) -> _Block:
-        """Make the block between two others, ``None`` where nothing is held fixed.
-
-        ``earlier`` are the steps told so far; ``tell`` adds to them.
-        """
+    def make(self, number: int, report: Report) -> Block:
+        """Make the block of a number from 0, between those that are made before and after it."""
         plan, shared = self._plan, self._plan.overlap + self._plan.margin
+        before = self.blocks[-1] if self.blocks else None
+        after = self.blocks[0] if self.blocks and plan.loop and number == plan.n_blocks - 1 else None
         left, right = self._frames[:, :0], self._frames[:, :0]
         directions = self._diffuse.image(self._window, plan.n_samples, self._generator)
         if before is not None:
-            left = before.run.point[:, plan.length :][:, :shared]
+            left = before.frames[:, plan.length :][:, :shared]
             directions[:, :, :shared] = self._image(before)[:, :, plan.length :][:, :, :shared]
         if after is not None:
-            right = after.run.point[:, plan.margin : plan.margin + shared]
+            right = after.frames[:, plan.margin : plan.margin + shared]
             directions[:, :, -shared:] = self._image(after)[:, :, plan.margin : plan.margin + shared]
         around = torch.arange(plan.n_frames, device=self._window.device) % plan.length
         if plan.wraps:
@@ -173,24 +181,45 @@ class _Loom:
             frames = x.abs().minimum(self._top)
             return frames[:, around] if plan.wraps else torch.cat([left, frames, right], dim=1)
 
+        def render(samples: Tensor) -> Audio:
+            return Audio(plan.trimmed(samples.cpu().numpy()), self._rate)
+
         n_free = plan.length if plan.wraps else plan.n_frames - left.shape[1] - right.shape[1]
-        run = optimise(
+        found = minimise(
             self._objective,
             self._start(n_free),
             self._settings,
+            n_iter=self._settings.n_iter,
             spectrogram_of=spectrogram_of,
-            earlier=list(earlier),
-            on_step=tell,
+            report=report,
+            preview=lambda frames: render(
+                self._window.istft(from_log_magnitude(frames) * image(directions), plan.n_samples)
+            ),
+            done=(0.0, 0.5),
         )
-        run.steps = list(earlier)  # with those of this block; the count goes on from them
         waveform = to_waveform(
-            run, directions, plan.n_samples, self._objective, self._window, self._settings, tell
+            found,
+            directions,
+            plan.n_samples,
+            self._objective,
+            self._window,
+            self._settings,
+            report=report,
+            preview=render,
         )
-        samples = waveform.samples.cpu().numpy()
-        return _Block(run, samples, waveform.written, waveform.spectral_convergence)
+        record = Block(
+            samples=None,
+            best=found.best,
+            loss=waveform.loss,
+            content_weight=0.0,
+            spectral_convergence=waveform.spectral_convergence,
+            stopped=waveform.stopped,
+        )
+        self.blocks.append(_TextureBlock(found.point, waveform.samples.cpu().numpy(), record))
+        return record
 
     def _start(self, n_frames: int) -> Tensor:
-        """Short pieces of the style in random order, (F, T): its levels, and what sounds together."""
+        """Put short pieces of the style in random order, (F, T): its levels, and its simultaneous sounds."""
         n_style = self._frames.shape[1]
         length = _piece(self._settings.taps)
         n_pieces = -(-n_frames // length)
@@ -198,35 +227,32 @@ class _Loom:
         index = (starts + torch.arange(length)).flatten()[:n_frames] % n_style
         return self._frames[:, index.to(self._window.device)].clamp(min=_FLOOR)
 
-    def _image(self, block: _Block) -> Tensor:
+    def _image(self, block: _TextureBlock) -> Tensor:
         return image(self._window.stft(torch.from_numpy(block.samples).to(self._window.device)))
 
 
-def _weave(loom: _Loom, plan: Plan, on_step: OnStep | None) -> tuple[list[_Block], list[Step]]:
-    """Make all blocks, or those before an interrupt, and tell their steps."""
-    blocks: list[_Block] = []
-    steps: list[Step] = []
+def _style_terms(frames: Tensor, n_frames: int, settings: Settings) -> Callable[[Tensor], Terms]:
+    """Give the mean style term of spectrograms (F, ``n_frames``) at several widths of kernel, and no content.
 
-    def tell(step: Step) -> None:
-        half = 0.5 * step.iteration / step.n_iter + (0.5 if step.stage == "waveform" else 0.0)
-        done = (len(blocks) + half) / plan.n_blocks
-        steps.append(replace(step, block=len(blocks) + 1, n_blocks=plan.n_blocks, done=done))
-        if on_step is not None:
-            on_step(steps[-1])
+    Antognini et al. 2019 ("Audio texture synthesis with random neural networks: improving diversity and
+    quality") take filters of many lengths: short ones for simultaneous sounds, long ones for rhythm. The
+    style is cut into clips of just that length, or repeated up to it (:meth:`Style.fitted`). A network with
+    features has the one width that is set.
+    """
+    style = Style([(frames, 1.0)]).fitted(n_frames)
+    like = style.clips[0][0]  # stands for a content: gives the shape, has no weight
+    network = make_network(settings, len(like), like.device)
+    networks: Sequence[object] = [network]
+    if isinstance(network, Kernel):
+        taps = sorted({round(network.taps * width) // 2 * 2 + 1 for width in _WIDTHS})
+        networks = [replace(network, taps=k) for k in taps]
+    parts = [style_statistics(each, style).terms(like) for each in networks]
 
-    while len(blocks) < plan.n_blocks:
-        before = blocks[-1] if blocks else None
-        after = blocks[0] if blocks and plan.loop and len(blocks) == plan.n_blocks - 1 else None
-        try:
-            blocks.append(loom.weave(before, after, steps, tell))
-        except KeyboardInterrupt:
-            if not blocks:
-                raise
-            blocks[-1].run.stopped = "interrupted"
-            break
-        if blocks[-1].run.stopped in ("interrupted", "diverged"):
-            break
-    return blocks, steps
+    def terms(spectrogram: Tensor) -> Terms:
+        mean = torch.stack([part(spectrogram).style for part in parts]).mean()
+        return Terms(torch.zeros_like(mean), mean)
+
+    return terms
 
 
 def _piece(taps: int) -> int:
@@ -244,7 +270,7 @@ def _finish(whole: Samples, complete: bool, plan: Plan, style: Sound, seconds: f
     if plan.loop:
         if not complete:
             n_samples = round(whole.shape[1] * style.sample_rate / rate)
-        return match_loop(Audio(turned(whole, n_samples), style.sample_rate), target)
+        return match_loop(Audio(resample_periodic(whole, n_samples), style.sample_rate), target)
     clip = Audio(whole, rate).resampled(style.sample_rate)
     clip = Audio(clip.samples[:, :n_samples], style.sample_rate)
     return collected(match_loudness(clip, target))

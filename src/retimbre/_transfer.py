@@ -1,71 +1,223 @@
-"""The transfer: two clips in, one out. The orchestrator of everything below."""
+"""The transfer: a style, prepared once, and any number of contents."""
 
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from retimbre._clips import (
-    MAX_WORKING_RATE,
-    Clip,
-    Mix,
-    analyse,
-    as_mix,
-    as_sound,
-    check_length,
-    device,
-    excerpts,
-    levelled,
-    paths,
-    spectrogram,
-)
-from retimbre._result import Result, delivered, mean, mean_step
-from retimbre._work import Work
-from retimbre.alignment.target import Aims, explained
-from retimbre.losses.terms import Style
-from retimbre.networks.registry import kind_of
-from retimbre.optim.minimise import OnStep
-from retimbre.settings import Settings
+from retimbre._block import PreparedStyle, make_block, prepare_style
+from retimbre._content import Content, ContentBlock
+from retimbre._runner import Runner
+from retimbre.alignment.registry import check_alignment
+from retimbre.errors import DivergedError, InputError
+from retimbre.networks.registry import Network, NetworkSpec, network_spec
+from retimbre.optim.minimise import OnStep, Report, StopReason
+from retimbre.result import Block, Result
+from retimbre.settings import Settings, ignored_settings
 from retimbre.sound import blocks, files
-from retimbre.sound.audio import Audio, Sound
+from retimbre.sound.audio import Samples
+from retimbre.sound.clips import Clip, Mix, as_mix, excerpts, input_paths
 from retimbre.sound.limiter import Limited, match_loudness
 from retimbre.sound.spool import Spool
-from retimbre.sound.stft import Window
+from retimbre.sound.stft import compute_device
+
+
+class Transfer:
+    """A style, prepared once for any number of contents.
+
+    Opening, levelling, spectrograms, notes, instrument and statistics of the style are computed at the first
+    content of a working rate (the content's rate, at most 48 kHz), and kept as long as the object lives.
+
+    Args:
+        style: The clip whose sound is taken; any length, rate and number of channels. Or several clips, each
+            with its weight, in a list or a tuple: their statistics are mixed, not their sound.
+        settings: :class:`Settings`; its defaults if ``None``.
+        network: A feature network instead of the one that the settings name: an object that maps a compressed
+            spectrogram (F, T), or samples (C, N) at its ``sample_rate``, to layers, and says with
+            ``content_layers`` and ``style_layers`` which of them count
+            (:class:`retimbre.networks.registry.Network`).
+
+    Raises:
+        InputError: a clip that is silent or shorter than a window, weights that cannot be used, or settings
+            that cannot be met.
+        AudioReadError: a path that cannot be read.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> restyle = Transfer((rng.standard_normal((2, 8000)), 16000), Settings(n_iter=3))
+    >>> content = restyle.prepare((np.sin(np.arange(11025) * 0.1), 22050))
+    >>> [restyle(content, strength=s).audio.n_samples for s in (0.2, 0.8)]
+    [11025, 11025]
+    """
+
+    def __init__(
+        self, style: Clip | Mix, settings: Settings | None = None, *, network: Network | None = None
+    ) -> None:
+        self.settings = settings = settings or Settings()
+        compute_device(settings)
+        if network is not None and settings.resolutions != "one":
+            raise InputError("resolutions is three: expected one, as a network object sees one window")
+        self._network: Any = network_spec(settings.network) if network is None else network
+        self._takes_samples = getattr(self._network, "sample_rate", None) is not None
+        check_alignment(settings, takes_samples=self._takes_samples)
+        self._excerpts = [(excerpts(sound, settings), share) for sound, share in as_mix(style)]
+        self._paths = input_paths(style)
+        self._prepared: dict[int, PreparedStyle] = {}
+
+    def prepare(self, content: Clip) -> Content:
+        """Analyse a content once, for transfers of it with several strengths or to several styles.
+
+        The spectrograms and notes of its blocks are computed at their first use and kept as long as the
+        object that is returned: about 35 MB for ten seconds of stereo at 44.1 kHz.
+
+        Args:
+            content: The clip whose notes and rhythm are kept.
+
+        Raises:
+            InputError: a clip that is silent or shorter than a window.
+            AudioReadError: a path that cannot be read.
+        """
+        return Content(content, self.settings, keep=True)
+
+    def __call__(
+        self,
+        content: Clip | Content,
+        *,
+        strength: float | None = None,
+        output: str | os.PathLike[str] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Result:
+        """Give a content the sound of the style.
+
+        All clips are brought to one rate and loudness; their channels make up one joint spectrogram, which
+        descends the objective and is then spread over the channels by the content's own stereo image.
+        Griffin-Lim finds a waveform for it, and a few iterations on the waveform itself bring that as near to
+        the objective as the spectrogram was. The result has the content's loudness.
+
+        Args:
+            content: The clip whose notes and rhythm are kept, or what :meth:`prepare` made of it.
+            strength: How much style, 0 to 1, instead of the settings'.
+            output: File to write. With it, and with paths as clips, no clip is ever in memory as a whole.
+            on_step: Called with a :class:`Step` after every evaluation, by one thread at a time.
+                ``KeyboardInterrupt``, raised in it or by Ctrl-C, ends the run with the best result so far:
+                of a clip in blocks those that are done, and the content from there on.
+
+        Returns:
+            The result. Where the loss stopped being a number, it is the best before that, and its
+            ``stopped`` is ``"diverged"``.
+
+        Raises:
+            InputError: a content that is silent or shorter than a window, or was prepared for another window;
+                an output that cannot be written.
+            AudioReadError: a path that cannot be read.
+            DivergedError: the loss was no number at the first evaluation: there is nothing to keep.
+            KeyboardInterrupt: an interrupt before there was anything to keep.
+        """
+        began = time.perf_counter()
+        settings = self.settings if strength is None else replace(self.settings, strength=strength)
+        output = None if output is None else Path(output)
+        content = self._opened(content)
+        sound = content.sound
+        if output is not None:
+            files.check_output(
+                output,
+                sample_rate=sound.sample_rate,
+                n_channels=sound.n_channels,
+                inputs=[*content.paths, *self._paths],
+            )
+        if settings.content_weight is None and settings.strength == 0:
+            untouched = Limited(sound, ceiling=1.0)
+            clip = files.deliver(untouched, output)
+            return Result(clip, settings, (), (), "untouched", time.perf_counter() - began)
+        runner = Runner(len(content.places), jobs=settings.jobs, on_step=on_step)
+        made: list[Block] = []
+        with Spool(sound.sample_rate, sound.n_channels, output and output.parent) as spool:
+            parts = self._parts(content, settings, runner, made)
+            for piece in blocks.join(parts, sound.n_samples, sound.n_channels):
+                spool.append(piece)
+            if not made:
+                raise KeyboardInterrupt
+            if all(block.best is None for block in made):
+                raise DivergedError("the loss was no number at the first evaluation: nothing to keep")
+            whole = spool if spool.is_silent else match_loudness(spool, content.loudness)
+            clip = files.deliver(whole, output)
+        return Result(
+            clip=clip,
+            settings=settings,
+            steps=tuple(runner.steps),
+            blocks=tuple(made),
+            stopped=_stopped(made, runner.interrupted),
+            seconds=time.perf_counter() - began,
+            ignored=self._ignored(settings),
+        )
+
+    def _opened(self, content: Clip | Content) -> Content:
+        if not isinstance(content, Content):
+            return Content(content, self.settings)
+        window = content.window_for(self.settings)
+        if content.window != window:
+            raise InputError(
+                f"the content was prepared for windows of {content.window.n_fft} samples: expected "
+                f"{window.n_fft}, prepare it with this transfer"
+            )
+        return content
+
+    def _parts(
+        self, content: Content, settings: Settings, runner: Runner, made: list[Block]
+    ) -> Iterator[tuple[slice, Samples]]:
+        """Make the blocks; give those that sound, with their places. What is left undone is the content."""
+        style = self._style_for(content)
+
+        def make(block: ContentBlock, report: Report) -> Block | None:
+            return make_block(block, style, settings, report) if block.samples.any() else None
+
+        for block, done in runner.run(content.blocks(), make):
+            samples = block.samples if done is None or done.samples is None else done.samples
+            if done is not None:
+                made.append(replace(done, samples=None))
+            if samples.any():
+                yield block.place, samples
+
+    def _style_for(self, content: Content) -> PreparedStyle:
+        if content.rate not in self._prepared:
+            self._prepared[content.rate] = prepare_style(
+                self._excerpts, content.rate, content.window, self.settings, self._network
+            )
+        return self._prepared[content.rate]
+
+    def _ignored(self, settings: Settings) -> tuple[str, ...]:
+        if isinstance(self._network, NetworkSpec):
+            return self._network.ignored(settings)
+        return ignored_settings(settings, read=(), takes_samples=self._takes_samples)
 
 
 def transfer(
-    content: Clip,
+    content: Clip | Content,
     style: Clip | Mix,
     settings: Settings | None = None,
     *,
+    network: Network | None = None,
     output: str | os.PathLike[str] | None = None,
     on_step: OnStep | None = None,
 ) -> Result:
-    """Give the content's notes and rhythm the style's sound.
+    """Give the content's notes and rhythm the style's sound: ``Transfer(style, settings)(content)``.
 
-    All clips are brought to one rate (the content's, at most 48 kHz) and loudness; their channels are
-    seen as one joint spectrogram, which descends the objective and is then spread over the channels by
-    the content's own stereo image. Griffin-Lim finds a waveform for it, and a few steps on the waveform
-    itself bring that as near to the objective as the spectrogram was. The result has the content's
-    loudness.
+    For several contents of one style, or several strengths, :class:`Transfer` analyses nothing twice.
 
     Args:
-        content: The clip whose notes and rhythm are kept.
-        style: The clip whose sound is taken; any length, rate and number of channels. Or a list of
-            (clip, weight): their statistics are mixed, not their sound.
-        settings: :class:`Settings`; its defaults if ``None``.
-        output: File to write. With it, and with paths as clips, no clip is ever in memory as a whole.
-        on_step: Called with a :class:`Step` after every evaluation, by one thread at a time.
-            ``KeyboardInterrupt``, raised in it or by Ctrl-C, ends the run with the best result so far:
-            of a clip in blocks those that are done, and the content from there on.
+        content: As in :meth:`Transfer.__call__`.
+        style: As in :class:`Transfer`.
+        settings: As in :class:`Transfer`.
+        network: As in :class:`Transfer`.
+        output: As in :meth:`Transfer.__call__`.
+        on_step: As in :meth:`Transfer.__call__`.
 
     Raises:
-        InputError: a clip that is silent or shorter than a window, weights that cannot be used, an output
-            that cannot be written, or a device that is not there.
-        AudioReadError: a path that cannot be read.
-        DivergedError: the loss stopped being a number; its ``result`` is the best before that.
+        InputError: as in both.
+        AudioReadError: as in both.
+        DivergedError: as in :meth:`Transfer.__call__`.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -75,71 +227,12 @@ def transfer(
     >>> result.audio.n_channels, result.audio.n_samples, result.audio.sample_rate
     (1, 11025, 22050)
     """
-    began = time.perf_counter()
-    settings = settings or Settings()
-    of_samples = kind_of(settings).sample_rate is not None
-    output = None if output is None else Path(output)
-    clip, styles = as_sound(content, "content"), as_mix(style)
-    if output is not None:
-        files.check_output(
-            output, sample_rate=clip.sample_rate, n_channels=clip.n_channels, inputs=paths(content, style)
-        )
-    rate = min(clip.sample_rate, MAX_WORKING_RATE)
-    window = Window.at_rate(settings, rate, device(settings))
-    check_length(clip, "content", settings)
-    if settings.content_weight is None and settings.strength == 0:
-        return _untouched(clip, settings, output, began)
-    heard = [(excerpts(sound, settings), share) for sound, share in styles]
-    windows = window.around() if settings.resolutions == "three" else [window]
-    see = _samples if of_samples else _frames
-    styles_seen = [(w, Style([(see(pieces, rate, w), share) for pieces, share in heard])) for w in windows]
-
-    aims = None if of_samples else Aims(styles_seen[0][1], settings, window.n_fft, rate)
-    work = Work(clip, rate, styles_seen, settings, on_step, aims)
-    with Spool(clip.sample_rate, clip.n_channels, output and output.parent) as spool:
-        for piece in blocks.join(work.blocks(), clip.n_samples, clip.n_channels):
-            spool.append(piece)
-        best = mean_step([o.best for o in work.outcomes if o.best is not None])
-        made = match_loudness(spool, work.loudness) if work.sounds else spool
-        delivery = delivered(made, output if best is not None else None)
-    return Result(
-        clip=delivery,
-        settings=settings,
-        steps=tuple(work.steps),
-        best=best,
-        written=mean([o.written for o in work.outcomes]),
-        content_weight=mean([o.content_weight for o in work.outcomes]),
-        spectral_convergence=mean([o.spectral_convergence for o in work.outcomes]),
-        stopped=work.stopped,
-        seconds=time.perf_counter() - began,
-        choices=_explained(work, aims, settings),
-    ).checked()
+    return Transfer(style, settings, network=network)(content, output=output, on_step=on_step)
 
 
-def _explained(work: Work, aims: Aims | None, settings: Settings) -> tuple[str, ...]:
-    choices = [outcome.choice for outcome in work.outcomes if outcome.choice is not None]
-    return explained(choices, aims.tonality, settings) if aims is not None else ()
-
-
-def _frames(pieces: list[Audio], rate: int, window: Window) -> Tensor:
-    """Compressed spectrogram (F, T') of pieces, one after the other."""
-    return torch.cat([spectrogram(analyse(piece, rate, window)) for piece in pieces], dim=1)
-
-
-def _samples(pieces: list[Audio], rate: int, window: Window) -> Tensor:
-    """Samples (C, N) of pieces, one after the other."""
-    return torch.cat([levelled(piece, rate) for piece in pieces], dim=1).to(window.device)
-
-
-def _untouched(content: Sound, settings: Settings, output: Path | None, began: float) -> Result:
-    return Result(
-        clip=delivered(Limited(content, ceiling=1.0), output),
-        settings=settings,
-        steps=(),
-        best=None,
-        written=0.0,
-        content_weight=float("inf"),
-        spectral_convergence=-float("inf"),
-        stopped="untouched",
-        seconds=time.perf_counter() - began,
-    )
+def _stopped(made: list[Block], interrupted: bool) -> StopReason:
+    """Give the reason of the block that ended before its time, or else of the last one."""
+    reasons = [block.stopped for block in made]
+    if "diverged" in reasons:
+        return "diverged"
+    return "interrupted" if interrupted or "interrupted" in reasons else reasons[-1]

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""Errors, as one tree.
 
 ::
 
@@ -7,16 +7,11 @@
     ├── AudioReadError                   a file that is missing, damaged or not audio
     ├── WeightsError                     trained weights that are missing or not what they claim
     ├── DependencyError                  an optional package is not installed; names the extra
-    └── DivergedError                    the loss stopped being a number; holds the last good result
+    └── DivergedError                    the loss was no number from the start: nothing to keep
 
 Every message is one line and says what was given, what was expected and what to do. The command
 line prints it as it is and ends with exit code 2.
 """
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from retimbre._result import Result
 
 
 class RetimbreError(Exception):
@@ -57,12 +52,7 @@ class DependencyError(RetimbreError):
 
 
 class DivergedError(RetimbreError):
-    """The loss became NaN or infinite.
+    """The loss was NaN or infinite from the start, so that there is nothing to keep.
 
-    Attributes:
-        result: The best result before that, or ``None`` where there was none.
+    A run that diverges later returns its result, with the best before that.
     """
-
-    def __init__(self, message: str, *, result: "Result | None" = None) -> None:
-        self.result = result
-        super().__init__(message)

@@ -9,34 +9,50 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Collection
 from typing import Any, Literal
 
 from retimbre.errors import InputError
 
 REFERENCE_RATE = 22_050
-"""The rate in Hz at which ``n_fft`` and ``hop_length`` are stated."""
+"""Rate in Hz at which ``n_fft`` and ``hop_length`` are stated."""
 
 BALANCED, ALIGNED = 0.5, 0.8
-"""Strengths where none is given: as much weight for what is kept as for what is taken; and more where the
-style is played at the content's pitches, for then it costs no melody. From .5 to .9 LSD and timbre's distance
-to the target fall from .56 and .21 of the content's to .49 and .12, and the distance of the notes heard to
-those written from .27 to .26 (the benchmark's melodic pairs to tune on)."""
+"""Default strengths: as much weight for content as for style; and more where the style is played at the
+content's pitches, which costs no melody. From .5 to .9 LSD and timbre's distance to the target fall from .56
+and .21 of the content's to .49 and .12, and the distance of transcribed notes to the score from .27 to .26
+(the benchmark's melodic pairs for tuning)."""
+
+TEXTURE_SECONDS, DEMO_SECONDS = 10.0, 6.0
+"""Default lengths of a texture, and of the demonstration's clips (two to four bars)."""
+
+COMPARED_NETWORKS = ("kernel", "shallow", "vggish", "cnn14")
+"""Networks that are compared where none are named."""
+
+Group = Literal["style", "network", "transform", "optimisation", "run"]
+"""Groups of options, for help texts and pages."""
+
+AppliesTo = Literal["all", "spectrogram", "network"]
+"""Networks that an option means something to: all; those that take a spectrogram; those that name it."""
 
 
 def _option(
     default: Any,
     help: str,
     *,
+    group: Group,
+    applies_to: AppliesTo = "all",
     unit: str = "",
     low: float = -math.inf,
     high: float = math.inf,
 ) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help, "unit": unit, "low": low, "high": high})
+    metadata = {"help": help, "group": group, "applies_to": applies_to, "unit": unit}
+    return dataclasses.field(default=default, metadata=metadata | {"low": low, "high": high})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The options of a transfer. Immutable; ``dataclasses.replace`` makes a variant.
+    """Hold the options of a transfer. Immutable; ``dataclasses.replace`` makes a variant.
 
     The network's defaults are those of the study that compared networks for sound: two layers of
     2048 random filters over 11 frames, window 2048 and hop 512 at 22 050 Hz. At other rates the
@@ -56,38 +72,75 @@ class Settings:
         None,
         f"how much style: 0 gives back the content, 1 takes all it can; {ALIGNED:g} if not given and the "
         f"style is aligned, else {BALANCED:g}",
+        group="style",
         low=0,
         high=1,
     )
     content_weight: float | None = _option(
-        None, "weight of the content term itself, instead of a strength", low=0, high=1e9
+        None,
+        "weight of the content term, which then keeps the content itself; instead of a strength",
+        group="style",
+        low=0,
+        high=1e9,
     )
-    network: str = _option("kernel", "the feature network: one of those that `retimbre networks` lists")
-    align: Literal["auto", "on", "off"] = _option(
-        "auto", "play the style at the content's pitches; auto does where both clips have some"
+    align: str = _option(
+        "auto",
+        "how the style is brought to the content: auto, none or an alignment; pitch plays the style at the "
+        "content's pitches, equalised and quantile move the content to the style's mean spectrum or levels",
+        group="style",
     )
-    match: Literal["none", "equalised", "quantile"] = _option(
-        "none",
-        "where the style is not aligned, move the content towards the style's mean spectrum, or towards its "
-        "levels and so its dynamics",
+    init: Literal["content", "noise", "style"] = _option("content", "the starting point", group="style")
+    network: str = _option(
+        "kernel", "the feature network: one of those that `retimbre networks` lists", group="network"
     )
     content_layers: str | None = _option(
         None,
         "layers that hold content: NAME or NAME:WEIGHT, with commas; or the network's own choice",
+        group="network",
+        applies_to="network",
     )
-    style_layers: str | None = _option(None, "layers that hold style, likewise")
-    random_weights: bool = _option(False, "use a network of trained weights untrained")
+    style_layers: str | None = _option(
+        None, "layers that hold style, likewise", group="network", applies_to="network"
+    )
+    random_weights: bool = _option(
+        False, "use a network of trained weights untrained", group="network", applies_to="network"
+    )
     patches: bool = _option(
-        False, "hear the network vggish in patches of 0.96 s, as it was trained, not the clip as a whole"
+        False,
+        "feed the network vggish patches of 0.96 s, as in training, not the clip as a whole",
+        group="network",
+        applies_to="network",
     )
-    layers: int = _option(2, "convolutions of the networks kernel and shallow", low=1, high=8)
+    layers: int = _option(
+        2,
+        "convolutions of the networks kernel and shallow",
+        group="network",
+        applies_to="network",
+        low=1,
+        high=8,
+    )
     filters: int = _option(
-        2048, "random filters per layer of the network shallow; fewer are faster", low=1, high=65_536
+        2048,
+        "random filters per layer of the network shallow; fewer are faster",
+        group="network",
+        applies_to="network",
+        low=1,
+        high=65_536,
     )
-    taps: int = _option(11, "length of a filter of kernel and shallow", unit="frames", low=1, high=255)
+    taps: int = _option(
+        11,
+        "length of a filter of kernel and shallow",
+        group="network",
+        applies_to="network",
+        unit="frames",
+        low=1,
+        high=255,
+    )
     n_fft: int = _option(
         2048,
         "window at 22 050 Hz; the same time at other rates",
+        group="transform",
+        applies_to="spectrogram",
         unit="samples",
         low=32,
         high=65_536,
@@ -95,24 +148,43 @@ class Settings:
     hop_length: int = _option(
         512,
         "step between windows at 22 050 Hz; at most n_fft / 2",
+        group="transform",
+        applies_to="spectrogram",
         unit="samples",
         low=8,
         high=32_768,
     )
-    init: Literal["content", "noise", "style"] = _option("content", "the starting point")
-    optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", "the method of optimisation")
-    n_iter: int = _option(60, "iterations at most", low=1, high=1_000_000)
-    tolerance: float = _option(
-        2e-2, "stop when ten evaluations lower the loss by less than this share", low=0, high=1
-    )
-    n_iter_phase: int = _option(8, "iterations of Griffin-Lim", low=0, high=100_000)
-    n_iter_waveform: int = _option(20, "iterations on the waveform itself, at the end", low=0, high=100_000)
     resolutions: Literal["one", "three"] = _option(
-        "one", "windows heard in the iterations on the waveform; three takes longer"
+        "one",
+        "windows of the iterations on the waveform; three takes longer",
+        group="transform",
+        applies_to="spectrogram",
     )
-    seed: int = _option(0, "seed of everything random", low=0, high=2**63 - 1)
-    jobs: int = _option(1, "blocks of a long clip at work at once, one thread each", low=1, high=256)
-    device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute")
+    optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", "the method of optimisation", group="optimisation")
+    n_iter: int = _option(60, "iterations at most", group="optimisation", low=1, high=1_000_000)
+    tolerance: float = _option(
+        2e-2,
+        "stop when ten evaluations lower the loss by less than this share",
+        group="optimisation",
+        low=0,
+        high=1,
+    )
+    n_iter_phase: int = _option(
+        8, "iterations of Griffin-Lim", group="optimisation", applies_to="spectrogram", low=0, high=100_000
+    )
+    n_iter_waveform: int = _option(
+        20,
+        "iterations on the waveform itself, at the end",
+        group="optimisation",
+        applies_to="spectrogram",
+        low=0,
+        high=100_000,
+    )
+    seed: int = _option(0, "seed of everything random", group="run", low=0, high=2**63 - 1)
+    jobs: int = _option(
+        1, "blocks of a long clip at work at once, one thread each", group="run", low=1, high=256
+    )
+    device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute", group="run")
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -121,6 +193,8 @@ class Settings:
             expected = _mismatch(value, hints[field.name], field.metadata)
             if expected:
                 raise InputError(f"{field.name} is {value}: expected {expected}")
+        if self.align in _FORMER_ALIGN:
+            raise InputError(f"align is {self.align}: expected {_FORMER_ALIGN[self.align]}, its new name")
         if self.taps % 2 == 0:
             raise InputError(f"taps is {self.taps}: expected an odd number of frames")
         if self.n_fft % 2:
@@ -131,8 +205,35 @@ class Settings:
             )
 
 
+def ignored_settings(settings: Settings, *, read: Collection[str], takes_samples: bool) -> tuple[str, ...]:
+    """Name the settings that differ from their defaults and mean nothing in a run.
+
+    Args:
+        settings: Settings of the run.
+        read: Names of the settings of the group ``"network"`` that its network reads.
+        takes_samples: Whether its network takes samples and no spectrogram.
+
+    >>> ignored_settings(Settings(filters=8, n_fft=4096), read=("taps",), takes_samples=False)
+    ('filters',)
+    """
+    found = []
+    for field in dataclasses.fields(settings):
+        if getattr(settings, field.name) != field.default:
+            applies_to = field.metadata["applies_to"]
+            if (
+                (applies_to == "network" and field.name not in read)
+                or (applies_to == "spectrogram" and takes_samples)
+                or (field.name == "strength" and settings.content_weight is not None)
+            ):
+                found.append(field.name)
+    return tuple(found)
+
+
+_FORMER_ALIGN = {"on": "pitch", "off": "none"}
+
+
 def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> str:
-    """Say in words what was expected; empty where the value is as it should be."""
+    """Name what was expected; empty where the value is as it should be."""
     if isinstance(hint, types.UnionType):  # the only unions here are "X | None"
         if value is None:
             return ""

@@ -5,16 +5,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from retimbre.alignment.pitch import Alignment
-from retimbre.alignment.target import TONAL, towards
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.pitch import TONAL, PitchAlignment
+from retimbre.alignment.target import interpolate
 from retimbre.losses.terms import Style
-from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
+from retimbre.sound.stft import Window, from_log_magnitude
 
 RATE, WINDOW = 22_050, Window(2048, 512)
 
 
-def _frames(samples: Tensor) -> Tensor:
-    return log_magnitude(WINDOW.stft(samples[None]).abs()[0])
+def _clip(samples: Tensor) -> Passage:
+    return Passage([samples[None]], RATE, WINDOW)
+
+
+def _play(content: Passage, *style: tuple[Passage, float]) -> list[tuple[Tensor, float]]:
+    alignment = PitchAlignment()
+    alignment.fit(style)
+    return list(alignment.play(content).clips)
 
 
 def _melody(pitches: list[int], amplitudes: list[float]) -> Tensor:
@@ -28,8 +35,8 @@ def _melody(pitches: list[int], amplitudes: list[float]) -> Tensor:
 
 
 FLUTE, SAW = [1.0, 0.1], [1 / k for k in range(1, 16)]
-CONTENT = _frames(0.3 * _melody([69, 72, 76, 72], FLUTE))
-SAWS = _frames(0.3 * _melody([58, 61, 66, 63], SAW))
+CONTENT = _clip(0.3 * _melody([69, 72, 76, 72], FLUTE))
+SAWS = _clip(0.3 * _melody([58, 61, 66, 63], SAW))
 
 
 def _level(frames: Tensor, hertz: float, frame: int) -> float:
@@ -39,8 +46,8 @@ def _level(frames: Tensor, hertz: float, frame: int) -> float:
 
 
 def test_the_style_sounds_at_the_contents_pitches() -> None:
-    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
-    assert played.shape == CONTENT.shape
+    played = _play(CONTENT, (SAWS, 1.0))[0][0]
+    assert played.shape == CONTENT.frames.shape
     for n, pitch in enumerate((69, 72, 76)):
         frame, hertz = 11 + 21 * n, 440 * 2 ** ((pitch - 69) / 12)
         fundamental = _level(played, hertz, frame)
@@ -51,7 +58,7 @@ def test_the_style_sounds_at_the_contents_pitches() -> None:
 
 
 def test_the_styles_own_notes_are_not_there() -> None:
-    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
+    played = _play(CONTENT, (SAWS, 1.0))[0][0]
     for pitch in (58, 61, 66, 63):
         hertz = 440 * 2 ** ((pitch - 69) / 12)
         assert max(_level(played, hertz, frame) for frame in (11, 32, 53)) < 0.05 * float(
@@ -60,16 +67,16 @@ def test_the_styles_own_notes_are_not_there() -> None:
 
 
 def test_the_power_is_the_contents() -> None:
-    played = Alignment(Style([(SAWS, 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
+    played = _play(CONTENT, (SAWS, 1.0))[0][0]
     assert float(from_log_magnitude(played).square().sum()) == pytest.approx(
-        float(from_log_magnitude(CONTENT).square().sum()), rel=1e-3
+        float(from_log_magnitude(CONTENT.frames).square().sum()), rel=1e-3
     )
 
 
 def test_a_style_that_is_tuned_elsewhere_plays_in_the_contents_tuning() -> None:
     time = torch.arange(RATE, dtype=torch.float64) / RATE
     sharp = torch.stack([torch.sin(2 * np.pi * k * 452 * time) / k for k in range(1, 12)]).sum(dim=0)
-    played = Alignment(Style([(_frames(0.3 * sharp.float()), 1.0)]), 2048, RATE).play(CONTENT).clips[0][0]
+    played = _play(CONTENT, (_clip(0.3 * sharp.float()), 1.0))[0][0]
     fifth = from_log_magnitude(played)[:, 11]
     at = 5 * 440 * 2048 / RATE
     assert int(fifth[round(at) - 6 : round(at) + 7].argmax()) - 6 in (-1, 0, 1)
@@ -77,24 +84,31 @@ def test_a_style_that_is_tuned_elsewhere_plays_in_the_contents_tuning() -> None:
 
 def test_pitched_clips_are_told_from_noise() -> None:
     generator = torch.Generator().manual_seed(0)
-    hiss = _frames(0.1 * torch.randn(RATE, generator=generator))
+    hiss = _clip(0.1 * torch.randn(RATE, generator=generator))
     clicks = torch.zeros(RATE)
     clicks[:: RATE // 5] = 1
-    for noise in (hiss, _frames(clicks)):
-        assert Alignment(Style([(noise, 1.0)]), 2048, RATE).tonality < TONAL
-    alignment = Alignment(Style([(SAWS, 0.5), (hiss, 0.5)]), 2048, RATE)
-    assert alignment.tonality < TONAL  # the least of the styles
-    assert alignment.hear(CONTENT).notes.tonality > TONAL
+    for noise in (hiss, _clip(clicks)):
+        alignment = PitchAlignment()
+        alignment.fit([(noise, 1.0)])
+        assert alignment.tonalities[0] < TONAL
+        assert alignment.suits(CONTENT) == 0
+    mixed = PitchAlignment()
+    mixed.fit([(SAWS, 0.5), (hiss, 0.5)])
+    assert mixed.tonalities[0] > TONAL > mixed.tonalities[1]
+    assert mixed.suits(CONTENT) == 0  # the least of the styles decides
+    alignment = PitchAlignment()
+    alignment.fit([(SAWS, 1.0)])
+    assert TONAL < alignment.suits(CONTENT) <= CONTENT.transcription.notes.tonality
+    assert alignment.suits(hiss) == 0
 
 
 def test_several_styles_keep_their_shares() -> None:
-    style = Alignment(Style([(SAWS, 0.25), (CONTENT, 0.75)]), 2048, RATE).play(CONTENT)
-    assert [share for _, share in style.clips] == [0.25, 0.75]
+    assert [share for _, share in _play(CONTENT, (SAWS, 0.25), (CONTENT, 0.75))] == [0.25, 0.75]
 
 
-def test_the_way_towards_the_style_is_straight() -> None:
-    style = Style([(torch.full((3, 2), 4.0), 0.5), (torch.zeros(3, 2), 0.5)])
+def test_the_way_to_the_style_is_straight() -> None:
+    played = Style([(torch.full((3, 2), 4.0), 0.5), (torch.zeros(3, 2), 0.5)]).mean
     content = torch.ones(3, 2)
-    assert torch.equal(towards(content, style, 0.0), content)
-    assert torch.allclose(towards(content, style, 1.0), torch.full((3, 2), 2.0))
-    assert torch.allclose(towards(content, style, 0.25), torch.full((3, 2), 1.25))
+    assert torch.equal(interpolate(content, played, 0.0), content)
+    assert torch.allclose(interpolate(content, played, 1.0), torch.full((3, 2), 2.0))
+    assert torch.allclose(interpolate(content, played, 0.25), torch.full((3, 2), 1.25))

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,13 +10,15 @@ import torch
 from torch import Tensor
 
 from retimbre import Audio, InputError, Settings, transfer
-from retimbre.alignment.spectrum import BOOST, FLOOR, MATCHES, equalised, quantile
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.spectrum import BOOST, FLOOR, EqualisedMatch, QuantileMatch, equalised, quantile
 from retimbre.losses.terms import Style
 from retimbre.sound.mel import slaney_mel
-from retimbre.sound.stft import from_log_magnitude, log_magnitude
+from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 WIDTH = 22_050 / 2048
 Match = Callable[[Tensor, Style, float], Tensor]
+MATCHES: dict[str, Match] = {"equalised": equalised, "quantile": quantile}
 BOTH = pytest.mark.parametrize("match", list(MATCHES.values()), ids=list(MATCHES))
 
 
@@ -149,25 +150,51 @@ def test_any_window_and_few_frames_will_do(match: Match, n_bins: int, width: flo
     assert bool(match(content, _of(style), width).isfinite().all())
 
 
-@pytest.mark.parametrize("match", list(MATCHES))
-def test_a_transfer_starts_nearer_to_the_style(match: Literal["equalised", "quantile"]) -> None:
+@pytest.mark.parametrize("name", list(MATCHES))
+def test_a_transfer_starts_nearer_to_the_style(name: str) -> None:
     rng = np.random.default_rng(0)
     t = np.arange(12_000) / 16_000
     tone = 0.2 * np.sin(2 * np.pi * 440 * t) + 1e-2 * rng.standard_normal(12_000)
     content = Audio(tone.astype(np.float32), 16_000)
     style = Audio(0.1 * rng.standard_normal((2, 12_000), np.float32), 16_000)
     first = {}
-    for name in ("none", match):
-        settings = Settings(match=name, align="off", content_weight=0.0, n_iter=1, n_iter_waveform=0)
+    for align in ("none", name):
+        settings = Settings(align=align, strength=1.0, n_iter=1, n_iter_waveform=0)
         result = transfer(content, style, settings)
         assert result.audio.n_samples == 12_000
-        first[name] = result.steps[0].style
-    assert first[match] < first["none"]
+        assert [choice.how for choice in result.choices] == [align]
+        first[align] = result.steps[0].style
+    assert first[name] < first["none"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("match", "quantile"), ("align", "on")])
-def test_a_network_that_hears_samples_has_no_match(name: str, value: str) -> None:
-    settings = Settings(network="cnn14", random_weights=True, **{name: value})  # type: ignore[arg-type]
+def test_a_match_is_an_alignment_that_leaves_the_style() -> None:
+    rng = np.random.default_rng(1)
+    window = Window(512, 128)
+    content, style = (
+        Passage([torch.from_numpy(level * rng.standard_normal((1, 8000), np.float32))], 16_000, window)
+        for level in (0.1, 0.4)
+    )
+    for alignment, match in ((EqualisedMatch(), equalised), (QuantileMatch(), quantile)):
+        alignment.fit([(style, 1.0)])
+        assert alignment.suits(content) == 0  # not chosen by itself
+        played = alignment.play(content)
+        assert not played.replaces_style
+        ((made, share),) = played.clips
+        assert share == 1
+        torch.testing.assert_close(made, match(content.frames, _of(style.frames), 16_000 / 512))
+
+
+@pytest.mark.parametrize("align", ["quantile", "pitch", "strokes"])
+def test_a_network_that_takes_samples_has_no_alignment(align: str) -> None:
+    settings = Settings(network="cnn14", random_weights=True, align=align)
     clip = Audio(np.random.default_rng(0).standard_normal((1, 12_000), np.float32), 16_000)
-    with pytest.raises(InputError, match=f"{name} is {value}: expected"):
+    with pytest.raises(InputError, match=f"align is {align}: expected one of auto, none, as the network"):
         transfer(clip, clip, settings)
+
+
+def test_an_unknown_alignment_is_refused_with_those_there_are() -> None:
+    clip = Audio(np.random.default_rng(0).standard_normal((1, 12_000), np.float32), 16_000)
+    with pytest.raises(
+        InputError, match="align is drums: expected one of auto, none, equalised, pitch, quantile"
+    ):
+        transfer(clip, clip, Settings(align="drums"))

@@ -432,7 +432,11 @@ def test_several_styles_are_mixed(clips: Path, tmp_path: Path) -> None:
     (tmp_path / "b:side.wav").write_bytes((clips / "mono.wav").read_bytes())
     styles = ("--style", f"{clips / 'style.flac'}:0.7", "--style", "b:side.wav")
     done = run("transfer", clips / "mono.wav", "-o", "out.wav", "--json", *styles, *QUICK, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    # The styles differ in kind, and that has a consequence: one line says so.
+    assert re.fullmatch(
+        r"retimbre: no style is aligned, as \S*style.flac \(0\.\d\d\) has no pitches .*\n", done.stderr
+    )
     assert json.loads(done.stdout)["styles"] == {str(clips / "style.flac"): 0.7, "b:side.wav": 1.0}
     none = run("transfer", clips / "mono.wav", "-o", "no.wav", cwd=tmp_path)
     assert "no style is given" in refusal(none)
@@ -451,14 +455,16 @@ def test_json_says_what_happened(mono: Transfer, clips: Path) -> None:
         "stopped",
         "evaluations",
         "terms",
-        "written",
+        "loss",
+        "ignored",
+        "choices",
         "content_weight",
         "spectral_convergence",
         "versions",
     }
     assert summary["content"] == str(clips / "mono.wav")
     assert summary["styles"] == {str(clips / "style.flac"): 1.0}
-    assert 0 < summary["written"] < 10 * summary["terms"]["loss"]
+    assert 0 < summary["loss"] < 10 * summary["terms"]["loss"]
     assert summary["output"] == str(mono.output)
     assert Settings(**summary["settings"]) == QUICK_SETTINGS
     assert (summary["seed"], summary["stopped"]) == (0, "n_iter")
@@ -571,16 +577,82 @@ def test_what_was_chosen_is_explained(tmp_path: Path, clips: Path) -> None:
     assert done.returncode == 0, done.stderr
     style, strength, network = done.stderr.splitlines()
     assert re.search(r"played at the content's pitches: tonality is 0\.\d\d for the style and 0\.\d\d", style)
-    assert strength == "retimbre: strength 0.8, which goes with that"
+    assert strength == "retimbre: strength 0.8, the default for an aligned style"
     assert network.startswith("retimbre: network kernel, the default; start from")
-    assert [f"retimbre: {choice}" for choice in json.loads(done.stdout)["choices"]] == [
-        style,
-        strength,
-        network,
-    ]
+    (choice,) = json.loads(done.stdout)["choices"]
+    assert (choice["how"], choice["strength"]) == ("pitch", 0.8)
+    assert f"{choice['style_tonality'][0]:.2f} for the style and {choice['tonality']:.2f}" in style
     noise = run(*command, "--style", clips / "style.flac", "--strength", "0.3", cwd=tmp_path)
     assert "content and style stay as they are" in noise.stderr
     assert "strength 0.3, as the settings say" in noise.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--network", "vggish", "--random-weights", "--filters", "64"), "filters means nothing here"),
+        (("--filters", "64", "--patches"), "patches, filters mean nothing here (network kernel)"),
+        (("--content-weight", "1", "--strength", "0.2"), "strength means nothing beside content_weight"),
+    ],
+)
+def test_settings_that_mean_nothing_are_named_in_one_line(
+    options: tuple[str, ...], line: str, clips: Path, tmp_path: Path
+) -> None:
+    pair = (clips / "mono.wav", clips / "style.wav")
+    done = run("transfer", *pair, "-o", "out.wav", "--json", "--n-iter", "1", *options, cwd=tmp_path)
+    assert done.returncode == 0
+    lines = [shown for shown in done.stderr.splitlines() if "random weights" not in shown]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"retimbre: {line}")
+    named = line.split(" mean", maxsplit=1)[0].split(", ")
+    assert sorted(json.loads(done.stdout)["ignored"]) == sorted(named)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--match", "quantile"), "--match quantile is no longer there: write --align quantile"),
+        (("--align", "off"), "align is off: expected none, its new name"),
+        (("--align", "on"), "align is on: expected pitch, its new name"),
+        (("--align", "drums"), "align is drums: expected one of auto, none, equalised, pitch, quantile"),
+    ],
+)
+def test_former_flags_are_answered_with_the_new_ones(
+    options: tuple[str, ...], message: str, clips: Path, tmp_path: Path
+) -> None:
+    pair = (clips / "mono.wav", clips / "style.wav")
+    assert message in refusal(run("transfer", *pair, "-o", "out.wav", *options, cwd=tmp_path))
+    assert os.listdir(tmp_path) == []
+    assert "--match" not in run("transfer", "--help", cwd=tmp_path).stdout
+
+
+DIVERGE = """
+from retimbre.losses.kernel import KernelTerms
+from retimbre.losses.terms import Terms
+real, calls = KernelTerms.__call__, 0
+def terms(self, spectrogram):
+    global calls
+    calls += spectrogram.requires_grad
+    content, style = real(self, spectrogram)
+    return Terms(content, style * float("nan") if calls == 4 else style)
+KernelTerms.__call__ = terms
+from retimbre.__main__ import main
+main()
+"""
+
+
+def test_a_run_that_diverges_writes_the_best_before_it_and_fails(clips: Path, tmp_path: Path) -> None:
+    pair = (clips / "mono.wav", clips / "style.wav")
+    command = (sys.executable, "-W", "error", "-c", DIVERGE)
+    done = run("transfer", *pair, "-o", "out.wav", "--json", cwd=tmp_path, command=command)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"retimbre: error: the loss stopped being a number: wrote the best result so far "
+        r"\(evaluation \d\) to out.wav\n",
+        done.stderr,
+    )
+    assert parse(done.stdout)["stopped"] == "diverged"
+    assert read(tmp_path / "out.wav").n_samples == read(clips / "mono.wav").n_samples
 
 
 # --- interrupts ---
@@ -683,12 +755,9 @@ def test_a_second_interrupt_in_the_search_for_the_phase_stops_at_once(
     endless: Endless, tmp_path: Path
 ) -> None:
     endless.wait_for(lambda: len(endless.trace) >= 2)
-    seen = 0
-    while seen < (seen := len(endless.trace)):  # until there are no more evaluations
-        time.sleep(1)
-    for _ in range(2):
-        endless.process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+    endless.process.send_signal(signal.SIGINT)
+    endless.wait_for_line("again to stop at once")
+    endless.process.send_signal(signal.SIGINT)
     stdout, stderr = endless.end()
     assert endless.process.returncode == 130
     assert stdout == ""

@@ -2,11 +2,11 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -80,17 +80,20 @@ def test_what_cannot_be_done_is_one_line(
 def test_an_interrupt_keeps_the_best_so_far(style: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.wav"
     endless = ("--n-iter", "1000000", "--tolerance", "0", "--network", "shallow", "--filters", "512")
-    process = subprocess.Popen(
-        [*COMMAND, str(style), "-o", str(output), "--seconds", "4", *endless],
-        env=ENVIRONMENT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        time.sleep(5)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted: wrote the best result so far, 4.0 s, to" in said
+    ours, theirs = pty.openpty()  # on a terminal it shows that it has begun
+    command = [*COMMAND, str(style), "-o", str(output), "--seconds", "4", *endless]
+    with subprocess.Popen(command, env=ENVIRONMENT | {"TERM": "xterm"}, stderr=theirs) as process:
+        os.close(theirs)
+        said, interrupted = b"", False
+        try:
+            while data := os.read(ours, 4096):
+                said += data
+                if not interrupted and re.search(rb"evaluation [1-9]", said):
+                    process.send_signal(signal.SIGINT)
+                    interrupted = True
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        os.close(ours)
+        assert process.wait(timeout=60) == 130, said
+    assert b"interrupted: wrote the best result so far, 4.0 s, to" in said
     assert read(output).n_samples == 64_000

@@ -1,6 +1,7 @@
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_clips_a_page_and_the_best_strength(
         assert best.balance == max(score.balance for score in trial.sweep.values())
         assert trial.result.settings.n_iter == QUICK.n_iter
         assert trial.result.settings.init == QUICK.init
-        assert trial.result.settings.align == "off"  # no network has what the others cannot
+        assert trial.result.settings.align == "none"  # no network has what the others cannot
     assert UNTRAINED not in re.findall(r'class="untrained">([^<]*)', page.read_text(encoding="utf-8"))
 
 
@@ -207,7 +208,8 @@ def test_the_pairs_of_the_demonstration(
         pytest.importorskip(package)
     defaults = module.compare_pairs.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "networks", ("kernel",))
-    page = compared(tmp_path / "page", seconds=1.0, settings=QUICK)
+    settings = replace(QUICK, n_iter=1, n_iter_phase=1, n_iter_waveform=1)
+    page = compared(tmp_path / "page", seconds=1.0, settings=settings)
     assert page == tmp_path / "page" / "index.html"
     assert [entry.title for entry in shown] == [pair.title for pair in PAIRS]
     assert all(clip.seconds == pytest.approx(1) for e in shown for clip in (e.content, e.style))

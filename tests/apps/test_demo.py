@@ -29,7 +29,7 @@ def test_twelve_clips_and_a_page(tmp_path: Path) -> None:
     page = demo(
         tmp_path / "new" / "folder",
         seconds=2,
-        settings=Settings(filters=64, n_iter=2, n_iter_phase=2),
+        settings=Settings(filters=64, n_iter=2, n_iter_phase=2, n_iter_waveform=2),
         on_progress=lambda title, step: told.append((title, step)),
     )
     folder = tmp_path / "new" / "folder"

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from retimbre.errors import InputError
 from retimbre.losses.gram import gram, gram_product
-from retimbre.losses.terms import ContentLoss, NetworkTerms, Objective, Style, StyleLoss
+from retimbre.losses.modules import ContentLoss, StyleLoss
+from retimbre.losses.terms import NetworkStyle, Objective, Style
 from retimbre.networks.shallow import Shallow
 
 
@@ -100,7 +101,7 @@ def _naive_terms(net: Shallow, x: Tensor, content: Tensor, style: Tensor) -> tup
 def test_objective_matches_the_naive_reference_in_loss_and_gradient(filters: int) -> None:
     net = Shallow(65, layers=2, filters=filters, taps=11, generator=torch.Generator().manual_seed(1)).double()
     content, style = _features(65, 40), _features(65, 55, seed=1)
-    objective = Objective(NetworkTerms(net, content, Style([(style, 1.0)])), 0.3)
+    objective = Objective(NetworkStyle(net, Style([(style, 1.0)])).terms(content), 0.3)
     x = _features(65, 40, seed=2).requires_grad_()
     ours = objective.total(objective.terms(x))
     of_content, of_style = _naive_terms(net, x, content, style)
@@ -112,14 +113,14 @@ def test_objective_matches_the_naive_reference_in_loss_and_gradient(filters: int
 
 def test_objective_gradient_matches_finite_differences() -> None:
     net = Shallow(7, layers=2, filters=40, taps=3, generator=torch.Generator().manual_seed(0)).double()
-    objective = Objective(NetworkTerms(net, _features(7, 6), Style([(_features(7, 8, seed=1), 1.0)])))
+    objective = Objective(NetworkStyle(net, Style([(_features(7, 8, seed=1), 1.0)])).terms(_features(7, 6)))
     x = _features(7, 6, seed=2).requires_grad_()
     assert torch.autograd.gradcheck(lambda v: objective.total(objective.terms(v)), (x,))
 
 
 def test_objective_is_finite_at_silence() -> None:
     net = Shallow(7, layers=2, filters=40, taps=3, generator=torch.Generator().manual_seed(0)).double()
-    objective = Objective(NetworkTerms(net, _features(7, 6), Style([(_features(7, 8, seed=1), 1.0)])))
+    objective = Objective(NetworkStyle(net, Style([(_features(7, 8, seed=1), 1.0)])).terms(_features(7, 6)))
     x = torch.zeros(7, 6, dtype=torch.float64, requires_grad=True)
     terms = objective.terms(x)
     (g,) = torch.autograd.grad(objective.total(terms), x)
@@ -132,7 +133,7 @@ def test_balance_weighs_the_terms_by_their_own_scale() -> None:
     net = Shallow(17, layers=2, filters=64, taps=3, generator=torch.Generator().manual_seed(0)).double()
     content, style = _features(17, 30), 3 * _features(17, 12, seed=1)
     mix = Style([(style, 1.0)])
-    objective = Objective(NetworkTerms(net, content, mix))
+    objective = Objective(NetworkStyle(net, mix).terms(content))
     gain = objective.terms(content).style
     loss = objective.terms(mix.frames(30)).content
     for strength in (0.25, 0.5, 0.75):

@@ -13,6 +13,7 @@ from retimbre.music.score import MINUET
 from retimbre.sound.audio import Audio
 
 Tone = Callable[..., npt.NDArray[np.float32]]
+pytestmark = pytest.mark.usefixtures("librosa_compiled")
 
 
 @pytest.fixture(scope="module")

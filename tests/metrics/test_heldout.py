@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from retimbre.losses.terms import StyleLoss
+from retimbre.losses.modules import StyleLoss
 from retimbre.metrics import heldout, spectral
 from retimbre.music.orchestra import render
 from retimbre.music.score import GREENSLEEVES, MINUET

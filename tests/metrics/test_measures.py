@@ -15,6 +15,7 @@ from retimbre.sound.audio import Audio, Samples
 
 _MISSING = transcribe.missing()
 transcribed = pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))
+pytestmark = pytest.mark.usefixtures("librosa_compiled")
 
 
 @pytest.fixture(scope="module")

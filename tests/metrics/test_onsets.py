@@ -18,6 +18,8 @@ from retimbre.sound.audio import Audio, Samples
 _DELAY = 0.01  # seconds from a MIDI event to where its envelope is highest
 _SECONDS = 8.0
 
+pytestmark = pytest.mark.usefixtures("librosa_compiled")
+
 
 def _f1(ours: Times, theirs: Times) -> float:
     return 2 * _matched(ours, theirs) / (len(ours) + len(theirs))

@@ -14,9 +14,11 @@ from torch import Tensor
 from retimbre.music.orchestra import render
 from retimbre.music.score import MINUET
 from retimbre.networks.cnn14 import CNN14, RATE
-from retimbre.networks.registry import build
+from retimbre.networks.registry import make_network
 from retimbre.settings import Settings
 from retimbre.sound.mel import slaney_mel
+
+pytestmark = pytest.mark.usefixtures("librosa_compiled")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ def test_tags_and_embedding(clip: Tensor, pair: tuple[CNN14, Any]) -> None:
 
 
 def test_silence_has_finite_gradients() -> None:
-    net = build(Settings(network="cnn14", random_weights=True), 0, torch.device("cpu"))
+    net = make_network(Settings(network="cnn14", random_weights=True), 0, torch.device("cpu"))
     x = torch.zeros(1, 16_000, requires_grad=True)
-    (gradient,) = torch.autograd.grad(sum(layer.sum() for layer in net(x).values()), x)  # type: ignore[arg-type]
+    (gradient,) = torch.autograd.grad(sum(layer.sum() for layer in net(x).values()), x)
     assert bool(gradient.isfinite().all())

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from retimbre import Audio, InputError, Settings, texture, transfer
 from retimbre.losses.gram import gram
-from retimbre.losses.terms import NetworkTerms, Style
+from retimbre.losses.terms import NetworkStyle, Style
 from retimbre.networks.harmonic import HARMONICS, LOWEST, PER_OCTAVE, POSITIONS, Harmonic
-from retimbre.networks.registry import build, kind
+from retimbre.networks.registry import make_network, network_spec
 from retimbre.networks.shallow import Shallow
 from retimbre.sound.stft import Window, log_magnitude
 
@@ -85,7 +85,7 @@ def test_positions_are_hertz_whatever_the_window(n_bins: int, width: float) -> N
 def test_it_knows_hertz_at_every_rate_and_under_every_window(rate: int, n_fft: int) -> None:
     settings = Settings(network="harmonic", n_fft=n_fft, hop_length=n_fft // 4)
     for window in Window.at_rate(settings, rate, CPU).around():
-        net = build(window.stated(settings, rate), window.n_bins, CPU)
+        net = make_network(window.stated(settings, rate), window.n_bins, CPU)
         assert isinstance(net, Harmonic)
         hertz = torch.linspace(0, rate / 2, window.n_bins)[:, None]
         assert float(net.sample(hertz)[0, 30, 0]) == pytest.approx(_fundamental(30), rel=5e-3)
@@ -131,14 +131,14 @@ def test_gradients_match_finite_differences() -> None:
     generator = torch.Generator().manual_seed(1)
     net = Harmonic(40, 100.0, filters=5, generator=generator).double()
     content, style, x = (torch.rand(40, n, generator=generator, dtype=torch.float64) for n in (6, 9, 6))
-    terms = NetworkTerms(net, content, Style([(style, 1.0)]))
+    terms = NetworkStyle(net, Style([(style, 1.0)])).terms(content)
     assert torch.autograd.gradcheck(lambda y: tuple(terms(y)), (x.requires_grad_(),))
 
 
 def test_silence_is_finite() -> None:
     net = _net()
     x = torch.zeros(1025, 9, requires_grad=True)
-    terms = NetworkTerms(net, torch.rand(1025, 9), Style([(torch.rand(1025, 9), 1.0)]))(x)
+    terms = NetworkStyle(net, Style([(torch.rand(1025, 9), 1.0)])).terms(torch.rand(1025, 9))(x)
     (gradient,) = torch.autograd.grad(terms.content + terms.style, x)
     assert [t.item() for t in terms] == pytest.approx([1, 1])
     assert bool(gradient.isfinite().all())
@@ -154,24 +154,24 @@ def test_weights_are_random_and_frozen_and_of_the_variance_of_he() -> None:
 
 
 def test_it_is_known_by_its_name_and_layers_can_be_chosen() -> None:
-    assert kind("harmonic").sample_rate is None
+    assert network_spec("harmonic").sample_rate is None
     settings = Settings(network="harmonic", content_layers="harmonics", style_layers="conv1,harmonics:0.5")
-    net = build(settings, 1025, CPU)
+    net = make_network(settings, 1025, CPU)
     assert net.content_layers == {"harmonics": 1.0}
     assert net.style_layers == {"conv1": 1.0, "harmonics": 0.5}
     with pytest.raises(InputError, match="expected NAME or NAME:WEIGHT, several with commas, of the layers"):
-        build(Settings(network="harmonic", style_layers="conv2"), 1025, CPU)
+        make_network(Settings(network="harmonic", style_layers="conv2"), 1025, CPU)
 
 
 def test_a_transfer_and_a_texture_go_through(tone: Callable[..., np.ndarray[Any, Any]]) -> None:
     content = Audio(tone(440, 1.0, 16_000, channels=2), 16_000)
     style = Audio(0.1 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32), 16_000)
     settings = Settings(
-        network="harmonic", n_iter=5, n_iter_waveform=3, resolutions="three", match="quantile"
+        network="harmonic", n_iter=5, n_iter_waveform=3, resolutions="three", align="quantile"
     )
     result = transfer(content, style, settings)
     assert result.audio.samples.shape == content.samples.shape
     assert result.best is not None
     assert result.best.loss < result.steps[0].loss
-    assert math.isfinite(result.written)
+    assert math.isfinite(result.loss)
     assert texture(style, 1.0, Settings(network="harmonic", n_iter=3)).audio.n_samples == 16_000

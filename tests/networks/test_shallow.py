@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from retimbre.networks.registry import build
+from retimbre.networks.registry import make_network
 from retimbre.networks.shallow import Shallow
 from retimbre.settings import Settings
 
@@ -88,6 +88,6 @@ def test_frequencies_are_channels_that_do_not_mix_like_neighbours() -> None:
 
 
 def test_build_reads_the_settings() -> None:
-    net = build(Settings(network="shallow", layers=3, filters=12, taps=7), 33, CPU)
+    net = make_network(Settings(network="shallow", layers=3, filters=12, taps=7), 33, CPU)
     assert isinstance(net, Shallow)
     assert [tuple(b.shape) for b in net.buffers()] == [(12, 33 * 7), (12, 12 * 7), (12, 12 * 7)]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from retimbre.optim import lbfgs as descent
-from retimbre.optim.lbfgs import adam, lbfgs
+from retimbre.optim.adam import adam
+from retimbre.optim.lbfgs import lbfgs
 
 Function = Callable[[Tensor], Tensor]
 

@@ -7,8 +7,9 @@ import pytest
 
 from retimbre.errors import DependencyError
 from retimbre.report import spectrogram as pictures
-from retimbre.report.spectrogram import levels, position, save_spectrograms, spectrogram_png
+from retimbre.report.spectrogram import levels, position, spectrogram_png
 from retimbre.sound.audio import Audio
+from study.pictures import save_spectrograms
 
 pytest.importorskip("matplotlib")
 

@@ -81,7 +81,7 @@ def test_windows_are_slices_of_the_clip(length: int, monkeypatch: pytest.MonkeyP
     pieces = clip.pieces
     monkeypatch.setattr(Audio, "pieces", lambda self, _: pieces(length))
     places = [slice(0, 10), slice(0, 100), slice(50, 120), slice(500, 600), slice(600, 601), slice(990, 1000)]
-    for place, found in zip(places, blocks.windows(clip, places), strict=True):
+    for place, found in zip(places, blocks.pieces_at(clip, places), strict=True):
         np.testing.assert_array_equal(found, clip.samples[:, place])
 
 

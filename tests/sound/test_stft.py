@@ -113,3 +113,22 @@ def test_gradient_of_the_spectrogram_matches_finite_differences() -> None:
     window = Window(64, 16)
     x = _noise(2, 160).requires_grad_()
     assert torch.autograd.gradcheck(lambda s: log_magnitude(joint_magnitude(window.stft(s))), (x,))
+
+
+def test_the_root_over_the_channels_is_a_norm_forward_and_backward() -> None:
+    """Torch's own norm is the reference; it takes several times as long."""
+    parts = _noise(3, 6, 5, 2)
+    parts[:, 0] = 0  # silent in every channel
+    parts[1:, 1] = 0  # in all but one
+    found = []
+    for root in (
+        joint_magnitude,
+        lambda bins: torch.linalg.vector_norm(bins.abs(), dim=0) / math.sqrt(3),
+    ):
+        x = parts.clone().requires_grad_()
+        value = root(torch.view_as_complex(x))
+        (gradient,) = torch.autograd.grad(log_magnitude(value).sum(), x)
+        found.append((value.detach(), gradient))
+    for ours, reference in zip(*found, strict=True):
+        assert bool(ours.isfinite().all())
+        torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-12)

@@ -116,7 +116,7 @@ def test_in_a_browser(browser: Any, html: str, folder: Path, width: int) -> None
     playing = "[...document.querySelectorAll('audio')].map(a => !a.paused)"
     for now in (0, 3, 6):
         buttons.nth(now).click()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while tab.evaluate(playing).count(True) != 1 or not tab.evaluate(playing)[now]:
             assert time.monotonic() < deadline, tab.evaluate(playing)
             time.sleep(0.02)

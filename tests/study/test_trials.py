@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,8 +7,9 @@ import numpy as np
 import pytest
 
 import retimbre
-from retimbre.errors import DivergedError, InputError
+from retimbre.errors import InputError
 from retimbre.metrics import transcriber as transcribe
+from retimbre.optim.minimise import StopReason
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read
@@ -67,16 +69,13 @@ def test_half_a_transfer_is_no_trial_and_a_diverged_one_is(monkeypatch: pytest.M
     result = retimbre.transfer(clip, clip, Settings(strength=0))
     clips = Clips(clip, clip, clip)
 
-    def interrupted(*_: object) -> retimbre.Result:
-        return dataclasses.replace(result, stopped="interrupted")
+    def ended(stopped: StopReason) -> Callable[..., retimbre.Result]:
+        return lambda *_: dataclasses.replace(result, stopped=stopped)
 
-    def diverged(*_: object) -> retimbre.Result:
-        raise DivergedError("no number", result=result)
-
-    monkeypatch.setattr(rooms, "transfer", interrupted)
+    monkeypatch.setattr(rooms, "transfer", ended("interrupted"))
     with pytest.raises(KeyboardInterrupt):
         METHODS[-1].make(clips, Settings())
-    monkeypatch.setattr(rooms, "transfer", diverged)
+    monkeypatch.setattr(rooms, "transfer", ended("diverged"))
     assert METHODS[-1].make(clips, Settings()).n_samples == 8000
 
 

@@ -17,7 +17,6 @@ dropped, and the rest is fitted again.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -79,7 +78,23 @@ class Grid:
             tuning: What the pitches are higher than at A4 = 440 Hz, in semitones.
             device: Where it shall live.
         """
-        return _grid(n_fft, sample_rate, round(tuning, 2), device)
+        step = sample_rate / n_fft
+        bins = torch.arange(n_fft // 2 + 1) * step
+        pitches = torch.arange(LOWEST, HIGHEST + 1) + round(tuning, 2)
+        hertz = 440 * 2 ** ((pitches - 69) / 12)[:, None] * torch.arange(1, N_PARTIALS + 1)
+        top = min(_TOP, 0.96 * float(bins[-1]))
+        lobes = (
+            -0.5 * ((bins[bins < top + 400] - hertz[..., None]) / width(hertz, step)[..., None]).square()
+        ).exp()
+        lobes[hertz > top] = 0
+        n_bands = round(24 * _slaney(sample_rate / 2) / _slaney(11_025))  # as dense at any rate
+        bands = slaney_mel(n_bands, n_fft, sample_rate, 0, sample_rate / 2).T
+        return cls(
+            lobes.where(lobes > 1e-4, 0).to(device),
+            hertz.to(device),
+            functional.normalize(bands, p=1).to(device),
+            step,
+        )
 
     @property
     def there(self) -> Tensor:
@@ -90,27 +105,6 @@ class Grid:
         """Magnitudes of a note of each pitch, (P, F), from the amplitudes of its partials (P, K)."""
         spectra = torch.bmm(amplitudes[:, None], self.lobes)[:, 0]
         return functional.pad(spectra, (0, self.bands.shape[1] - spectra.shape[1]))
-
-
-@lru_cache(maxsize=4)
-def _grid(n_fft: int, sample_rate: int, tuning: float, device: torch.device) -> Grid:
-    step = sample_rate / n_fft
-    bins = torch.arange(n_fft // 2 + 1) * step
-    pitches = torch.arange(LOWEST, HIGHEST + 1) + tuning
-    hertz = 440 * 2 ** ((pitches - 69) / 12)[:, None] * torch.arange(1, N_PARTIALS + 1)
-    top = min(_TOP, 0.96 * float(bins[-1]))
-    lobes = (
-        -0.5 * ((bins[bins < top + 400] - hertz[..., None]) / width(hertz, step)[..., None]).square()
-    ).exp()
-    lobes[hertz > top] = 0
-    n_bands = round(24 * _slaney(sample_rate / 2) / _slaney(11_025))  # as dense at any rate
-    bands = slaney_mel(n_bands, n_fft, sample_rate, 0, sample_rate / 2).T
-    return Grid(
-        lobes.where(lobes > 1e-4, 0).to(device),
-        hertz.to(device),
-        functional.normalize(bands, p=1).to(device),
-        step,
-    )
 
 
 def width(hertz: Tensor, step: float) -> Tensor:

@@ -2,14 +2,16 @@
 
 Both find gains in 40 mel bands, interpolate them to the bins in dB and apply them to the content. A gain
 moves what is there; it adds no note and moves none. So a match is a starting point that is nearer to the
-style and still in the content's key (the setting ``init``).
+style and still in the content's key.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.registry import Played
 from retimbre.losses.terms import Style
 from retimbre.sound.mel import slaney_mel
 from retimbre.sound.stft import from_log_magnitude, log_magnitude
@@ -73,11 +75,36 @@ def quantile(content: Tensor, style: Style, bin_width: float) -> Tensor:
     return bands.moved(content, level, torch.stack(wanted))
 
 
-MATCHES: Mapping[str, Callable[[Tensor, Style, float], Tensor]] = {
-    "equalised": equalised,
-    "quantile": quantile,
-}
-"""The matches by the name that the setting ``init`` has for them."""
+class _Match:
+    """An alignment that moves the content and leaves the style as it is; used where it is asked for."""
+
+    _match: Callable[[Tensor, Style, float], Tensor]
+
+    def fit(self, style: Sequence[tuple[Passage, float]]) -> None:
+        """Keep the spectrograms of a style."""
+        self._style = Style([(passage.frames, share) for passage, share in style])
+
+    def suits(self, content: Passage) -> float:
+        """Give 0: a match is not chosen by itself (:mod:`retimbre.alignment.target` says why)."""
+        return 0.0
+
+    def play(self, content: Passage) -> Played:
+        """Give the content with the style's spectrum or levels."""
+        style = self._style.fitted(content.frames.shape[1])
+        matched = type(self)._match(content.frames, style, content.sample_rate / content.window.n_fft)
+        return Played([(matched, 1.0)], replaces_style=False)
+
+
+class EqualisedMatch(_Match):
+    """Gives the content the style's long-term spectrum (:func:`equalised`)."""
+
+    _match = staticmethod(equalised)
+
+
+class QuantileMatch(_Match):
+    """Gives the content's levels the style's distribution (:func:`quantile`)."""
+
+    _match = staticmethod(quantile)
 
 
 class _Bands:

@@ -1,36 +1,27 @@
 """The command line: arguments to settings to a call, and errors to one line.
 
-Flags of :class:`Settings` are made from its fields, so that name, default and range stand in
-one place. Everything heavy is imported when a command runs.
+Everything heavy is imported when a command runs.
 """
 
-import dataclasses
-import functools
-import inspect
 import json
-import math
-import os
-import platform
-import signal
 import sys
-import types
-import typing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from retimbre import __version__
-from retimbre.apps import weights_cli
+from retimbre.apps import interrupts, weights_cli
+from retimbre.apps.console import progress, say, summary, tracing
+from retimbre.apps.flags import with_settings
 from retimbre.errors import InputError, RetimbreError
-from retimbre.settings import Settings
+from retimbre.settings import COMPARED_NETWORKS, DEMO_SECONDS, TEXTURE_SECONDS, Settings
 
 if TYPE_CHECKING:
-    from retimbre._result import Result
     from retimbre.apps.compare import OnProgress
-    from retimbre.optim.minimise import OnStep, Step
+    from retimbre.optim.minimise import Step
+    from retimbre.result import Result
 
 app = typer.Typer(
     help="Give one recording the sound of another: the content's notes and rhythm, the style's sound.",
@@ -40,45 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(weights_cli.app, name="weights")
-
-
-def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter ``settings`` by one flag for each field of :class:`Settings`."""
-    names = [field.name for field in dataclasses.fields(Settings)]
-    signature = inspect.signature(command)
-    kept = [p for name, p in signature.parameters.items() if name != "settings"]
-    flags = [_flag(field) for field in dataclasses.fields(Settings)]
-
-    @functools.wraps(command)
-    def wrapper(**arguments: Any) -> None:
-        chosen = {name: arguments.pop(name) for name in names}
-        command(settings=Settings(**chosen), **arguments)
-
-    wrapper.__signature__ = signature.replace(parameters=[*kept, *flags])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in (*kept, *flags)}
-    return wrapper
-
-
-def _flag(field: "dataclasses.Field[Any]") -> inspect.Parameter:
-    hint = typing.get_type_hints(Settings)[field.name]
-    if typing.get_origin(hint) is typing.Literal:
-        allowed, hint = ", ".join(typing.get_args(hint)), str
-    elif hint in (bool, str, str | None):
-        allowed = ""
-    else:
-        low, high = field.metadata["low"], field.metadata["high"]
-        allowed = f"{low:g} to {high:.10g}" if high < 1e9 else f"{low:g} and up"
-    if isinstance(hint, types.UnionType):
-        hint = typing.Optional[typing.get_args(hint)[0]]  # noqa: UP045 - typer asks for this form
-    unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
-    about = f" ({allowed}{unit})" if allowed else ""
-    option = typer.Option(f"--{field.name.replace('_', '-')}", help=field.metadata["help"] + about)
-    return inspect.Parameter(
-        field.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=field.default,
-        annotation=Annotated[hint, option],
-    )
 
 
 def _version(wanted: bool) -> None:
@@ -99,7 +51,7 @@ def _top(
 
 
 @app.command()
-@_with_settings
+@with_settings
 def transfer(
     content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
     output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
@@ -138,38 +90,43 @@ def transfer(
 
     from retimbre._transfer import transfer as run
 
-    with _interrupts() as stop_if_asked, _progress(quiet) as show, _tracing(trace) as record:
+    with (
+        interrupts.after_evaluation(f"{output} was written") as stop,
+        progress(quiet) as show,
+        tracing(trace) as record,
+    ):
 
         def on_step(step: "Step") -> None:
             record(step)
             show(step)
-            stop_if_asked(step)
+            stop.check()
 
         result = run(content, mix, settings, output=output, on_step=on_step)
-    from retimbre.networks.published import REGISTRY
+    from retimbre.networks.weights import REGISTRY
 
     if settings.random_weights and settings.network in REGISTRY:
-        _say(f"{output}: made with random weights; nothing in the network was trained")
-    if explain:
-        for choice in result.choices:
-            _say(choice)
+        say(f"{output}: made with random weights; nothing in the network was trained")
+    from retimbre.apps import explanation
+
+    for line in explanation.notices(result, [path for path, weight in mix if weight > 0]):
+        say(line)
+    for line in explanation.explain(result) if explain else ():
+        say(line)
     if as_json:
-        typer.echo(json.dumps(_summary(result, content, mix, output)))
-    if result.stopped == "interrupted":
-        assert result.best is not None
-        _say(f"interrupted: wrote the best result so far (evaluation {result.best.evaluation}) to {output}")
-        raise typer.Exit(_INTERRUPTED)
+        typer.echo(json.dumps(summary(result, content, mix, output)))
+    at = "" if result.best is None else f" (evaluation {result.best.evaluation})"
+    _check_end(result, stop, output, at)
     if sys.stderr.isatty() and not quiet:
-        _say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
+        say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
 
 
 @app.command()
-@_with_settings
+@with_settings
 def texture(
     style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
     output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
     settings: Settings,
-    seconds: Annotated[float, typer.Option("--seconds", help="length of the texture")] = 10.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="length of the texture")] = TEXTURE_SECONDS,
     loop: Annotated[bool, typer.Option("--loop", help="make the end join the start")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
     as_json: Annotated[
@@ -184,32 +141,30 @@ def texture(
     """
     from retimbre._texture import texture as run
 
-    with _interrupts() as stop_if_asked, _progress(quiet) as show:
+    with interrupts.after_evaluation(f"{output} was written") as stop, progress(quiet) as show:
 
         def on_step(step: "Step") -> None:
             show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
-            stop_if_asked(step)
+            stop.check()
 
         result = run(style, seconds, settings, loop=loop, output=output, on_step=on_step)
     if as_json:
-        summary = _summary(result, style, [(style, 1.0)], output) | {"loop": loop}
-        typer.echo(json.dumps({key: value for key, value in summary.items() if key != "content"}))
-    if result.stopped == "interrupted":
-        _say(f"interrupted: wrote the best result so far, {result.audio.seconds:.1f} s, to {output}")
-        raise typer.Exit(_INTERRUPTED)
+        found = summary(result, style, [(style, 1.0)], output) | {"loop": loop}
+        typer.echo(json.dumps({key: value for key, value in found.items() if key != "content"}))
+    _check_end(result, stop, output, f", {result.audio.seconds:.1f} s,")
     if sys.stderr.isatty() and not quiet:
-        _say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
+        say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
 
 
 @app.command()
-@_with_settings
+@with_settings
 def demo(
     directory: Annotated[
         Path,
         typer.Option("--output", "-o", help="folder for the clips and index.html; made if missing"),
     ],
     settings: Settings,
-    seconds: Annotated[float, typer.Option("--seconds", help="length of the clips")] = 6.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="length of the clips")] = DEMO_SECONDS,
     side_by_side: Annotated[
         bool, typer.Option("--compare", help="compare the networks on each pair, as 'retimbre compare' does")
     ] = False,
@@ -223,24 +178,21 @@ def demo(
     if side_by_side:
         from retimbre.apps.demo import compared as run_all
 
-        _compared(
-            quiet, lambda tell: run_all(directory, seconds=seconds, settings=settings, on_progress=tell)
+        _paged(
+            directory,
+            quiet,
+            lambda tell: run_all(directory, seconds=seconds, settings=settings, on_progress=tell),
         )
         return
     from retimbre.apps.demo import demo as run
 
-    with _interrupts() as stop_if_asked, _progress(quiet) as show:
-
-        def on_progress(title: str, step: "Step") -> None:
-            show(step, title)
-            stop_if_asked(step)
-
-        page = run(directory, seconds=seconds, settings=settings, on_progress=on_progress)
-    typer.echo(page)
+    _paged(
+        directory, quiet, lambda tell: run(directory, seconds=seconds, settings=settings, on_progress=tell)
+    )
 
 
 @app.command()
-@_with_settings
+@with_settings
 def compare(
     content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
     style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
@@ -251,7 +203,7 @@ def compare(
     settings: Settings,
     networks: Annotated[
         str, typer.Option("--networks", help="which ones, with commas; 'retimbre networks' lists them")
-    ] = "kernel,shallow,vggish,cnn14",
+    ] = ",".join(COMPARED_NETWORKS),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
 ) -> None:
     """Try several networks on one pair and make a page to hear and see them side by side.
@@ -263,7 +215,8 @@ def compare(
     from retimbre.apps.compare import compare as run
 
     names = _listed(networks)
-    _compared(
+    _paged(
+        directory,
         quiet,
         lambda tell: run(content, style, directory, networks=names, settings=settings, on_progress=tell),
     )
@@ -296,7 +249,7 @@ def measure(
     )
     lost = None if content is None and target is None else transcribe.missing()
     if lost is not None:
-        _say(f"pitch is left out: {lost}")
+        say(f"pitch is left out: {lost}")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -307,32 +260,44 @@ def measure(
 
 @app.command("networks")
 def networks_() -> None:
-    """List the networks: what they hear, their layers, and what they need."""
-    from retimbre.networks.registry import kinds
+    """List the networks: their input, their layers, and their requirements."""
+    from retimbre.networks.registry import network_specs
 
-    for name, kind in kinds().items():
-        rate = "the content's, at most 48 kHz" if kind.sample_rate is None else f"{kind.sample_rate} Hz"
-        typer.echo(f"{name}: {kind.summary}")
+    for name, spec in network_specs().items():
+        rate = "the content's, at most 48 kHz" if spec.sample_rate is None else f"{spec.sample_rate} Hz"
+        typer.echo(f"{name}: {spec.summary}")
         typer.echo(f"  rate       {rate}")
-        typer.echo(f"  front end  {kind.front_end}")
-        typer.echo(f"  layers     {', '.join(kind.layers)}")
-        typer.echo(f"  needs      {kind.needs}")
+        typer.echo(f"  front end  {spec.front_end}")
+        typer.echo(f"  layers     {', '.join(spec.layers)}")
+        typer.echo(f"  needs      {spec.needs}")
 
 
-def _compared(quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
-    """Run a comparison and print the path of its page."""
-    with _interrupts() as stop_if_asked, _progress(quiet) as show:
+def _check_end(result: "Result", stop: interrupts.Stop, output: Path, size: str) -> None:
+    """End with a line and the exit code of a run that ended before its time."""
+    if result.stopped == "diverged":
+        say(f"error: the loss stopped being a number: wrote the best result so far{size} to {output}")
+        raise typer.Exit(2)
+    if result.stopped == "interrupted" or stop.requested:
+        say(f"interrupted: wrote the best result so far{size} to {output}")
+        raise typer.Exit(interrupts.CODE)
+
+
+def _paged(directory: Path, quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
+    """Make a page and print its path."""
+    with (
+        interrupts.after_evaluation(f"the page in {directory} was written", "there is no page") as stop,
+        progress(quiet) as show,
+    ):
 
         def on_progress(title: str, step: "Step") -> None:
             show(step, title)
-            stop_if_asked(step)
+            stop.check()
 
-        try:
-            page = run(on_progress)
-        except KeyboardInterrupt:
-            _say("interrupted: nothing is done yet, so there is no page")
-            raise typer.Exit(_INTERRUPTED) from None
+        page = run(on_progress)
     typer.echo(page)
+    if stop.requested:
+        say("interrupted: the page shows what was done by then")
+        raise typer.Exit(interrupts.CODE)
 
 
 def _listed(text: str) -> list[str]:
@@ -354,146 +319,16 @@ def _weighted(first: list[str], more: list[str]) -> list[tuple[Path, float]]:
     return mix
 
 
-_INTERRUPTED = 128 + signal.SIGINT
-
-
-class _AtOnceError(BaseException):
-    """The second Ctrl-C. Nothing between the handler and ``main`` catches it, as the first one is."""
-
-
 def main() -> NoReturn:
     """Run the command ``retimbre``: 0 done, 2 an error in one line on stderr, 130 interrupted."""
     try:
         code = app(standalone_mode=False)
     except (RetimbreError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        _say(" ".join(f"error: {message}".split()))
+        say(" ".join(f"error: {message}".split()))
         code = 2
-    except _AtOnceError:
-        _say("interrupted: nothing was written")
-        code = _INTERRUPTED
+    except (interrupts.InterruptError, KeyboardInterrupt, typer.Abort) as error:
+        say(f"interrupted: {error or interrupts.NOTHING}")
+        code = interrupts.CODE
+    interrupts.ignore()
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _say(message: str) -> None:
-    typer.echo(f"retimbre: {message}", err=True)
-
-
-@contextmanager
-def _interrupts() -> "Iterator[Callable[..., None]]":
-    """Make the first SIGINT or SIGTERM a stop after the evaluation at hand, the second one at once."""
-    asked = False
-
-    def handler(signum: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise _AtOnceError
-        asked = True
-        os.write(2, b"\nretimbre: finishing with the best result so far; again to stop at once\n")
-
-    def stop_if_asked(step: "Step | None" = None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-
-    before = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop_if_asked
-    finally:
-        for signum, previous in before.items():
-            signal.signal(signum, previous)
-
-
-@contextmanager
-def _progress(quiet: bool) -> "Iterator[Callable[..., None]]":
-    """Show steps on stderr; nothing where that is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda step, title="": None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TextColumn("evaluation {task.fields[evaluation]}  {task.fields[terms]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(step: "Step", title: str = "transfer") -> None:
-            if title not in tasks:
-                tasks[title] = bar.add_task(title, evaluation=0, terms="", total=1.0)
-            bar.update(
-                tasks[title],
-                completed=step.done,
-                evaluation=step.evaluation,
-                terms=f"loss {step.loss:.4f}  content {step.content:.4f}  style {step.style:.4f}",
-            )
-
-        yield show
-
-
-@contextmanager
-def _tracing(path: Path | None) -> "Iterator[OnStep]":
-    """Write steps to a file as they come, one JSON object a line; the file is made at the first."""
-    file: typing.TextIO | None = None
-
-    def record(step: "Step") -> None:
-        nonlocal file, path
-        if path is None:
-            return
-        try:
-            file = file or path.open("w", encoding="utf-8")
-            file.write(json.dumps(dataclasses.asdict(step)) + "\n")
-            file.flush()
-        except OSError as error:  # the run is worth more than its trace
-            _say(f"{path} cannot be written ({error.strerror}): going on without a trace")
-            path = None
-
-    try:
-        yield record
-    finally:
-        if file is not None:
-            with suppress(OSError):
-                file.close()
-
-
-def _summary(result: "Result", content: Path, mix: list[tuple[Path, float]], output: Path) -> dict[str, Any]:
-    """What ``--json`` prints; numbers that are not finite become null."""
-    import numpy
-    import torch
-
-    best = result.best
-    summary = {
-        "content": str(content),
-        "styles": {str(path): weight for path, weight in mix},
-        "output": str(output),
-        "settings": dataclasses.asdict(result.settings),
-        "seed": result.settings.seed,
-        "seconds": result.seconds,
-        "stopped": result.stopped,
-        "choices": result.choices,
-        "evaluations": len(result.steps),
-        "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},
-        "written": result.written,
-        "content_weight": result.content_weight,
-        "spectral_convergence": result.spectral_convergence,
-        "versions": {
-            "retimbre": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": numpy.__version__,
-        },
-    }
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in summary.items()
-    }

@@ -6,23 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retimbre._clips import Clip, as_sound, check_length
 from retimbre._output import atomic, check_writable, make_folder
-from retimbre._result import Result
-from retimbre._transfer import transfer
-from retimbre.errors import DivergedError, InputError
+from retimbre._transfer import Transfer, transfer
+from retimbre.alignment.registry import check_alignment
+from retimbre.errors import InputError
 from retimbre.networks import weights
-from retimbre.networks.registry import kind_of
+from retimbre.networks.registry import network_spec
 from retimbre.optim.minimise import Step
 from retimbre.report import comparison
 from retimbre.report.comparison import UNTRAINED, Comparison, NetworkTrial, Score
 from retimbre.report.rendering import require
-from retimbre.settings import Settings
+from retimbre.settings import COMPARED_NETWORKS, Settings
 from retimbre.sound.audio import Audio, collected
+from retimbre.sound.clips import Clip, as_sound, check_length
 from retimbre.sound.files import write
-
-NETWORKS = ("kernel", "shallow", "vggish", "cnn14")
-"""Networks that are compared where none are named."""
 
 STRENGTHS = (0.3, 0.5, 0.7, 0.9)
 """Strengths of the sweep, for each network, with a quarter of the iterations each."""
@@ -55,7 +52,7 @@ def compare(
     style: Clip,
     directory: str | os.PathLike[str],
     *,
-    networks: Sequence[str] = NETWORKS,
+    networks: Sequence[str] = COMPARED_NETWORKS,
     settings: Settings | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
@@ -98,7 +95,7 @@ def compare_pairs(
     pairs: Iterable[ComparedPair],
     directory: str | os.PathLike[str],
     *,
-    networks: Sequence[str] = NETWORKS,
+    networks: Sequence[str] = COMPARED_NETWORKS,
     settings: Settings | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
@@ -164,7 +161,7 @@ def compare_pairs(
 
 def _alike(settings: Settings) -> Settings:
     """Turn the default alignment off, as not every network can have the style aligned."""
-    return replace(settings, align="off") if settings.align == "auto" else settings
+    return replace(settings, align="none") if settings.align == "auto" else settings
 
 
 def _check(networks: Sequence[str], settings: Settings) -> None:
@@ -175,9 +172,9 @@ def _check(networks: Sequence[str], settings: Settings) -> None:
         if (value := getattr(settings, name)) is not None:
             raise InputError(f"{name} is {value}: expected none, as it cannot be the same for all networks")
     for network in networks:
-        kind_of(replace(settings, network=network))
+        check_alignment(settings, takes_samples=network_spec(network).sample_rate is not None)
         if _weights(network, settings) == "trained":
-            weights.load(network)
+            weights.verify(network)
 
 
 def _weights(network: str, settings: Settings) -> str:
@@ -195,10 +192,12 @@ def _trial(
     opening = _opening(pair.content)
     quarters = {name: -(-getattr(settings, name) // 4) for name in ("n_iter", "n_iter_waveform")}
     sweep: dict[float, Score] = {}
+    restyle = Transfer(pair.style, replace(settings, **quarters))
+    content = restyle.prepare(opening)
     for k, strength in enumerate(STRENGTHS):
-        tell = _part(label, on_progress, 0.5 * k / len(STRENGTHS), 0.5 / len(STRENGTHS))
+        on_step = _part(label, on_progress, 0.5 * k / len(STRENGTHS), 0.5 / len(STRENGTHS))
         try:
-            result = _run(opening, pair.style, replace(settings, strength=strength, **quarters), tell)
+            result = restyle(content, strength=strength, on_step=on_step)
         except KeyboardInterrupt:
             return None
         if result.stopped == "interrupted":
@@ -207,25 +206,15 @@ def _trial(
     swept = time.perf_counter() - began
     # Where no strength has a balance, for it is 0 as soon as one of the two is, their sum decides.
     best = max(sweep, key=lambda strength: (sweep[strength].balance, sum(sweep[strength].means)))
-    tell = _part(label, on_progress, 0.5, 0.5)
+    on_step = _part(label, on_progress, 0.5, 0.5)
     try:
-        result = _run(pair.content, pair.style, replace(settings, strength=best), tell)
+        result = transfer(pair.content, pair.style, replace(settings, strength=best), on_step=on_step)
     except KeyboardInterrupt:
         return None
     score = Score.of(result.audio, pair.style, pair.content)
     return NetworkTrial(
         settings.network, _weights(settings.network, settings), result, score, sweep, swept, file
     )
-
-
-def _run(content: Audio, style: Audio, settings: Settings, tell: Callable[[Step], None] | None) -> Result:
-    """Transfer; of a run that diverged take what is left, so that it costs the others nothing."""
-    try:
-        return transfer(content, style, settings, on_step=tell)
-    except DivergedError as error:
-        if error.result is None:
-            raise
-        return error.result
 
 
 def _part(
@@ -250,7 +239,7 @@ def _intro(settings: Settings) -> str:
         f"({settings.init}), at most {settings.n_iter} iterations, and for each the strength that did best "
         "in a short sweep. The style is taken as it is: not every network can have it played at "
         "the content's pitches.\n\n"
-        "Networks that see the spectrogram descend over it and finish with at most "
-        f"{settings.n_iter_waveform} iterations on the waveform; those that hear samples descend over the "
+        "Networks that take a spectrogram descend over it and finish with at most "
+        f"{settings.n_iter_waveform} iterations on the waveform; those that take samples descend over the "
         "waveform alone. All clips lie beside this page as WAV."
     )

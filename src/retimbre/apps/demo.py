@@ -15,12 +15,9 @@ from retimbre.music.score import GREENSLEEVES, MINUET, Piece
 from retimbre.optim.minimise import Step
 from retimbre.report.page import Entry, page
 from retimbre.report.rendering import require
-from retimbre.settings import Settings
+from retimbre.settings import DEMO_SECONDS, Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import write
-
-SECONDS = 6.0
-"""Default length of a clip: two to four bars."""
 
 MIN_SECONDS, MAX_SECONDS = 1.0, 20.0
 """Lengths of a clip. Either piece lasts longer."""
@@ -78,7 +75,7 @@ _INTRO = (
 def demo(
     directory: str | os.PathLike[str],
     *,
-    seconds: float = SECONDS,
+    seconds: float = DEMO_SECONDS,
     settings: Settings | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
@@ -126,7 +123,7 @@ def demo(
 def compared(
     directory: str | os.PathLike[str],
     *,
-    seconds: float = SECONDS,
+    seconds: float = DEMO_SECONDS,
     settings: Settings | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:

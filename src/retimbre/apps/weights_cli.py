@@ -3,19 +3,15 @@
 Everything heavy is imported when a command runs.
 """
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
+from retimbre.apps import interrupts
+from retimbre.apps.console import say
 from retimbre.errors import WeightsError
-
-if TYPE_CHECKING:
-    from retimbre.networks.weights import OnProgress
 
 app = typer.Typer(
     help="List, fetch, import and verify trained weights.",
@@ -39,10 +35,10 @@ def _top(context: typer.Context) -> None:
 @app.command("list")
 def list_() -> None:
     """List the weights: which are here, under which licence, and what to cite."""
-    from retimbre.networks import published
+    from retimbre.networks import weights
 
-    for name, entry in published.REGISTRY.items():
-        here = "here" if published.path(name).is_file() else "not here"
+    for name, entry in weights.REGISTRY.items():
+        here = "here" if weights.path(name).is_file() else "not here"
         typer.echo(f"{name:8}  {here:8}  {entry.licence:10}  {entry.citation}")
 
 
@@ -57,16 +53,18 @@ def fetch(
 ) -> None:
     """Download weights, unless they are here, and print where they are.
 
-    A download that was cut off goes on where it ended.
+    A download that is cut off or interrupted leaves nothing behind.
     """
+    import torch  # noqa: F401 - where an interrupt still ends the process at once
+
     from retimbre.networks import weights
 
-    try:
-        with _progress(name, quiet) as show:
-            typer.echo(weights.fetch(name, on_progress=show, url=url))
-    except KeyboardInterrupt:
-        _say(f"interrupted: 'retimbre weights fetch {name}' goes on from here")
-        raise typer.Exit(128 + signal.SIGINT) from None
+    show = sys.stderr.isatty() and not quiet
+    if show:
+        say(f"fetching {name}")
+    with interrupts.cleaned_up(f"the weights {name} are here", "nothing was left behind"):
+        done = weights.fetch(name, progress=show, url=url)
+    typer.echo(done)
 
 
 @app.command("import")
@@ -76,13 +74,16 @@ def import_(
 ) -> None:
     """Take weights from a file that was downloaded by hand, and print where they are.
 
-    Of VGGish that may be TensorFlow's checkpoint too, vggish_model.ckpt. Nothing in the file is ever run.
+    Nothing in the file is ever run.
     """
+    import torch  # noqa: F401 - as in fetch
+
     from retimbre.networks import weights
 
-    done = weights.import_file(name, file)
+    with interrupts.cleaned_up(f"the weights {name} are here", "nothing was left behind"):
+        done = weights.import_file(name, file)
     if not weights.verify(name):
-        _say(f"{file} is not the file that was published, though its tensors have the same names and shapes")
+        say(f"{file} is not the file that was published, though its tensors have the same names and shapes")
     typer.echo(done)
 
 
@@ -93,7 +94,7 @@ def verify(name: _AnyName = None) -> None:
 
     names = [n for n in weights.REGISTRY if weights.path(n).is_file()] if name is None else [name]
     if not names:
-        _say(f"no weights are in {weights.cache_folder()}")
+        say(f"no weights are in {weights.cache_folder()}")
     bad = []
     for each in names:
         try:
@@ -108,30 +109,6 @@ def verify(name: _AnyName = None) -> None:
 @app.command()
 def path(name: _AnyName = None) -> None:
     """Print the file that holds weights, or would; the folder of all if no name is given."""
-    from retimbre.networks import published
+    from retimbre.networks import weights
 
-    typer.echo(published.cache_folder() if name is None else published.path(name))
-
-
-def _say(message: str) -> None:
-    typer.echo(f"retimbre: {message}", err=True)
-
-
-@contextmanager
-def _progress(name: str, quiet: bool) -> "Iterator[OnProgress | None]":
-    """Show a download on stderr; nothing where that is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    typer.echo(weights.cache_folder() if name is None else weights.path(name))

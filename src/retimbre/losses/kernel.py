@@ -28,7 +28,7 @@ left out below. The derivatives are smooth, also where two frames are the same (
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -37,44 +37,91 @@ from torch.nn import functional
 
 from retimbre.losses.arccosine import Layer, Stack
 from retimbre.losses.terms import Style, Terms
+from retimbre.networks.registry import NetworkSpec
+from retimbre.networks.shallow import FRONT_END, LAYERS
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
 """From the weights of the content and the style term to the gradient (F, T) of their sum."""
 
 
-class KernelTerms:
-    """Content and style terms of a compressed spectrogram, by the kernel of the infinite network.
+@dataclass(frozen=True)
+class Kernel:
+    """The infinite network, as the registry names it: no features, statistics in closed form.
 
-    Every layer is a style layer with the same weight; the last is the content layer. The loss and its
-    gradient are computed together, by the formulas of this module.
-
-    The spectrogram meets itself and every clip of the style in one matrix of products, side by side:
-    ``x^T [x 0 s_1 0 s_2 ...]``. Gaps of K//2 silent frames keep the patches of one clip from seeing the next,
-    as the zero padding of a convolution does.
+    Every layer is a style layer with the same weight; the last is the content layer.
 
     Args:
-        content: Compressed spectrogram of the content, (F, T).
-        style: Frames of the style and their shares.
+        layers: Number of layers.
+        taps: Frames K of a patch, odd.
+    """
+
+    layers: int
+    taps: int
+
+    def statistics(self, style: Style) -> "KernelStyle":
+        """Compute the statistics of a style."""
+        return KernelStyle(style, layers=self.layers, taps=self.taps)
+
+
+class KernelStyle:
+    """The statistics of a style in the infinite network.
+
+    Args:
+        style: Compressed spectrograms and their shares.
         layers: Number of layers.
         taps: Frames K of a patch, odd.
 
     >>> from retimbre.losses.terms import Style
     >>> x = torch.rand(65, 40)
-    >>> terms = KernelTerms(x, Style([(torch.rand(65, 30), 1.0)]), layers=2, taps=11)
+    >>> terms = KernelStyle(Style([(torch.rand(65, 30), 1.0)]), layers=2, taps=11).terms(x)
     >>> content, style = terms(x)
     >>> float(content) < 1e-5 < float(style)
     True
     """
 
-    def __init__(self, content: Tensor, style: Style, *, layers: int, taps: int) -> None:
+    def __init__(self, style: Style, *, layers: int, taps: int) -> None:
+        self.layers, self.taps = layers, taps
+        self.clips = [(frames.detach(), share) for frames, share in style.clips]
+        self.norms = [_norms(frames.square().sum(dim=0), layers, taps) for frames, _ in self.clips]
+        self.powers = self._powers()
+
+    def _powers(self) -> list[Tensor]:
+        """Compute ``mean k_ss^2`` of each layer over all pairs of the style's frames."""
+        totals = [torch.zeros_like(self.norms[0][0][0]) for _ in range(self.layers)]
+        for (x, share_x), norms_x in zip(self.clips, self.norms, strict=True):
+            for (y, share_y), norms_y in zip(self.clips, self.norms, strict=True):
+                stack = Stack(x.shape[1], y.shape[1], layers=self.layers, taps=self.taps, like=x)
+                stack.forward(x, y, norms_x, norms_y)
+                for n, kernel in enumerate(stack.kernels):
+                    totals[n] += share_x * share_y * kernel.square().mean()
+        return totals
+
+    def terms(self, content: Tensor) -> "KernelTerms":
+        """Give the terms of points that should be like a content and like the style."""
+        return KernelTerms(self, content)
+
+
+class KernelTerms:
+    """Content and style terms of a compressed spectrogram, by the kernel of the infinite network.
+
+    The loss and its gradient are computed together, by the formulas of this module. The spectrogram meets
+    itself and every clip of the style in one matrix of products, side by side: ``x^T [x 0 s_1 0 s_2 ...]``.
+    Gaps of K//2 silent frames keep the patches of one clip from the next, as the zero padding of a
+    convolution does.
+
+    Args:
+        style: Statistics of the style.
+        content: Compressed spectrogram of the content, (F, T).
+    """
+
+    def __init__(self, style: KernelStyle, content: Tensor) -> None:
         self._content = content.detach().contiguous()
-        self._layers, self._taps = layers, taps
+        self._layers, self._taps = layers, taps = style.layers, style.taps
         self._work = torch.empty_like(self._content)
         self._content_norms = self._norms(self._content)
         n_frames, gap = content.shape[1], taps // 2
-        clips = [frames.detach() for frames, _ in style.clips]
         starts = [n_frames + gap]
-        for clip in clips:
+        for clip, _ in style.clips:
             starts.append(starts[-1] + clip.shape[1] + gap)
         gaps = [slice(start - gap, start) for start in starts]
         n_columns = starts[-1]  # a gap at the end too: harmless, and every clip is treated alike
@@ -82,14 +129,13 @@ class KernelTerms:
         self._beside_norms = [content.new_zeros(n_columns) for _ in range(layers)]
         weights = content.new_zeros(n_columns)
         weights[:n_frames] = 1 / n_frames**2
-        for clip, (_, share), start in zip(clips, style.clips, starts, strict=False):
+        for (clip, share), norms, start in zip(style.clips, style.norms, starts, strict=False):
             here = slice(start, start + clip.shape[1])
             self._beside[:, here] = clip
             weights[here] = -2 * share / (n_frames * clip.shape[1])
-            for whole, part in zip(self._beside_norms, self._norms(clip), strict=True):
+            for whole, part in zip(self._beside_norms, norms, strict=True):
                 whole[here] = part
-        scales = _style_powers(style, layers, taps)
-        self._weights = [weights / (layers * scale) for scale in scales]  # of each column's squares
+        self._weights = [weights / (layers * power) for power in style.powers]  # of each column's squares
         self._pairs = Stack(n_frames, n_columns, layers=layers, taps=taps, like=content, gaps=gaps)
         self._evaluations = 0
         self._diagonal = [Layer((n_frames,), content) for _ in range(layers)]
@@ -172,20 +218,6 @@ def _over_taps(values: Tensor, taps: int) -> Tensor:
     return functional.pad(values, (taps // 2, taps // 2)).unfold(0, taps, 1).sum(dim=1)
 
 
-@lru_cache(maxsize=4)
-def _style_powers(style: Style, layers: int, taps: int) -> list[Tensor]:
-    """``mean k_ss^2`` of each layer over all pairs of the style's frames; the same for all blocks."""
-    norms = [_norms(frames.square().sum(dim=0), layers, taps) for frames, _ in style.clips]
-    totals = [torch.zeros_like(norms[0][0][0]) for _ in range(layers)]
-    for (x, share_x), norms_x in zip(style.clips, norms, strict=True):
-        for (y, share_y), norms_y in zip(style.clips, norms, strict=True):
-            stack = Stack(x.shape[1], y.shape[1], layers=layers, taps=taps, like=x)
-            stack.forward(x, y, norms_x, norms_y)
-            for n, kernel in enumerate(stack.kernels):
-                totals[n] += share_x * share_y * kernel.square().mean()
-    return totals
-
-
 class _Evaluate(torch.autograd.Function):
     """Both terms as functions of the spectrogram."""
 
@@ -197,3 +229,13 @@ class _Evaluate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         return ctx.gradient(*grads), None
+
+
+SPEC = NetworkSpec(
+    summary="the network shallow with infinitely many filters, in closed form: the default",
+    front_end=FRONT_END,
+    layers=LAYERS,
+    needs="nothing",
+    build=lambda settings, n_bins: Kernel(settings.layers, settings.taps),
+    settings=("layers", "taps"),
+)

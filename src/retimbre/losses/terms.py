@@ -1,114 +1,14 @@
-"""Content and style as losses, and their sum as the objective of a transfer.
-
-:class:`ContentLoss` and :class:`StyleLoss` are ordinary torch modules over features (C, T) and can be
-used with any network. Both are relative to their target: 0 where it is met, 1 for silence.
-"""
+"""Content and style terms of an objective: a style's statistics, computed once, and their distances."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from retimbre.errors import InputError
-from retimbre.losses.gram import gram, gram_product
-from retimbre.networks.registry import Features, Network
-
-
-class ContentLoss(nn.Module):
-    """Squared distance to target features, relative to theirs: ``||h - g||^2 / ||g||^2``.
-
-    Gatys et al. 2016, equation 1, normalised.
-
-    Args:
-        target: Features of the content, (C, T), not all zero.
-
-    Raises:
-        InputError: the target is zero everywhere.
-
-    >>> loss = ContentLoss(torch.ones(4, 10))
-    >>> float(loss(torch.ones(4, 10))), float(loss(torch.zeros(4, 10)))
-    (0.0, 1.0)
-    """
-
-    target: Tensor
-    _norm: Tensor
-
-    def __init__(self, target: Tensor) -> None:
-        super().__init__()
-        _check_target(target)
-        self.register_buffer("target", target.detach())
-        self.register_buffer("_norm", target.detach().square().sum())
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Loss of features of the target's shape; 0-dimensional, at least 0."""
-        if features.shape != self.target.shape:
-            raise InputError(
-                f"features have shape {tuple(features.shape)}: expected the target's, "
-                f"{tuple(self.target.shape)}"
-            )
-        return (features - self.target).square().sum() / self._norm
-
-
-class StyleLoss(nn.Module):
-    """Squared distance of Gram matrices, relative to the target's: ``||G_h - G_g||^2 / ||G_g||^2``.
-
-    Gatys et al. 2016, equation 4, normalised, with Gram matrices averaged over frames
-    (:func:`retimbre.losses.gram.gram`), so that clips may differ in length.
-
-    Args:
-        target: Features of the style, (C, T'), not all zero.
-        weights: Share of each frame in the target's mean, (T',); ``1 / T'`` each if ``None``.
-
-    Raises:
-        InputError: the target is zero everywhere.
-
-    >>> target = torch.rand(4, 10)
-    >>> loss = StyleLoss(target)
-    >>> float(loss(target[:, torch.randperm(10)])) < 1e-5  # the order of frames is no part of style
-    True
-    """
-
-    target: Tensor
-    _norm: Tensor
-    _gram: Tensor | None
-
-    def __init__(self, target: Tensor, weights: Tensor | None = None) -> None:
-        super().__init__()
-        _check_target(target)
-        target = target.detach()
-        if weights is not None:
-            # A frame of weight w counts like a frame of weight 1 / T' that is sqrt(w T') as large.
-            target = target * (weights * target.shape[1]).sqrt()
-        self.register_buffer("target", target)
-        self.register_buffer("_norm", gram_product(target, target))
-        self.register_buffer("_gram", None)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Loss of features (C, T), any T; 0-dimensional.
-
-        Takes the form of the distance that multiplies less. From products of frames it is a
-        difference of numbers near one: in float32 good to about 1e-6, and not always above 0.
-        """
-        n_features, n_target = self.target.shape
-        if features.ndim != 2 or features.shape[0] != n_features:
-            raise InputError(f"features have shape {tuple(features.shape)}: expected ({n_features}, frames)")
-        if features.shape[1] + n_target < n_features:
-            own, cross = gram_product(features, features), gram_product(features, self.target)
-            return (own - 2 * cross + self._norm) / self._norm
-        if self._gram is None:
-            self._gram = gram(self.target)
-        return (gram(features) - self._gram).square().sum() / self._norm
-
-
-def _check_target(target: Tensor) -> None:
-    if target.ndim != 2 or not bool(target.any()):
-        raise InputError(
-            f"the target has shape {tuple(target.shape)}"
-            f"{'' if target.ndim != 2 else ' and is zero everywhere'}: "
-            "expected features (features, frames) that are not all zero"
-        )
+from retimbre.losses.modules import ContentLoss, StyleLoss
+from retimbre.networks.registry import Layers, Network
 
 
 class Terms(NamedTuple):
@@ -120,13 +20,20 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """What a style is known by: one or more clips, whose statistics are mixed.
+    """One or more clips, whose statistics are mixed.
 
     Args:
-        clips: Compressed spectrograms (F, T') and the share of each in the mean; shares sum to one.
+        clips: Compressed spectrograms (F, T'), or samples (C, N) for a network that takes those, and the
+            share of each in the mean; shares sum to one.
     """
 
     clips: list[tuple[Tensor, float]]
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of clips of one length by their shares, (F, T)."""
+        (first, share), *others = self.clips
+        return sum((s * frames for frames, s in others), start=share * first)
 
     def frames(self, n_frames: int) -> Tensor:
         """Cut the clips, one after the other, or repeat them from the start, to ``n_frames`` frames."""
@@ -157,53 +64,72 @@ def _repeated(frames: Tensor, n_frames: int) -> Tensor:
     return frames.repeat(1, times)[:, :n_frames]
 
 
-class NetworkTerms:
-    """Content and style terms of a compressed spectrogram, as a finite network hears them.
+class StyleStatistics(Protocol):
+    """The statistics of a style in a network, computed once for any number of contents."""
 
-    Each term is the weighted mean of its layers' losses.
+    def terms(self, content: Tensor) -> Callable[[Tensor], Terms]:
+        """Give the terms of points that should be like a content and like the style.
+
+        Args:
+            content: Input of the network: a compressed spectrogram (F, T), or samples (C, N).
+        """
+
+
+class NetworkStyle:
+    """The Gram statistics of a style in the layers of a finite network.
 
     Args:
-        network: Says which layers count, and how much.
-        content: Compressed spectrogram of the content, (F, T).
-        style: Frames of the style and their shares.
-        hear: From what the content is given as to the features, where that is not the network itself.
+        network: The network; its style layers are weighed as it says.
+        style: Clips and their shares.
+        features: From an input to the layers, where that is not the network itself.
     """
 
     def __init__(
-        self,
-        network: Network,
-        content: Tensor,
-        style: Style,
-        hear: Callable[[Tensor], Features] | None = None,
+        self, network: Network, style: Style, features: Callable[[Tensor], Layers] | None = None
     ) -> None:
-        self._hear = hear or network
+        self.network, self.style, self.features = network, style, features or network
         with torch.no_grad():
-            features = self._hear(content)
-            heard = [self._hear(frames) for frames, _ in style.clips]
-        self._content = {
-            name: (weight, ContentLoss(features[name])) for name, weight in network.content_layers.items()
-        }
+            layers = [self.features(frames) for frames, _ in style.clips]
         shares = [share for _, share in style.clips]
-        self._style = {
-            name: (weight, _joint([h[name] for h in heard], shares))
+        self.losses = {
+            name: (weight, _joint([clip[name] for clip in layers], shares))
             for name, weight in network.style_layers.items()
         }
 
-    def __call__(self, spectrogram: Tensor) -> Terms:
-        """Terms of a compressed spectrogram (F, T)."""
-        features = self._hear(spectrogram)
+    def terms(self, content: Tensor) -> "NetworkTerms":
+        """Give the terms of points that should be like a content and like the style."""
+        return NetworkTerms(self, content)
+
+
+class NetworkTerms:
+    """Content and style terms by a finite network; each is the weighted mean of its layers' losses.
+
+    Args:
+        style: Statistics of the style.
+        content: A compressed spectrogram (F, T), or samples (C, N).
+    """
+
+    def __init__(self, style: NetworkStyle, content: Tensor) -> None:
+        self._style = style
+        with torch.no_grad():
+            layers = style.features(content)
+        self._content = {
+            name: (weight, ContentLoss(layers[name])) for name, weight in style.network.content_layers.items()
+        }
+
+    def __call__(self, point: Tensor) -> Terms:
+        """Compute both terms of a point of the content's shape."""
+        layers = self._style.features(point)
         return Terms(
-            _mean([(w, loss(features[name])) for name, (w, loss) in self._content.items()]),
-            _mean([(w, loss(features[name])) for name, (w, loss) in self._style.items()]),
+            _mean([(w, loss(layers[name])) for name, (w, loss) in self._content.items()]),
+            _mean([(w, loss(layers[name])) for name, (w, loss) in self._style.losses.items()]),
         )
 
 
-def _joint(features: list[Tensor], shares: list[float]) -> StyleLoss:
-    """Style loss of several clips' features (C, T'), with the share of each clip."""
-    weights = [
-        f.new_full((f.shape[1],), share / f.shape[1]) for f, share in zip(features, shares, strict=True)
-    ]
-    return StyleLoss(torch.cat(features, dim=1), torch.cat(weights))
+def _joint(layers: list[Tensor], shares: list[float]) -> StyleLoss:
+    """Make the style loss of several clips' features (C, T'), with the share of each clip."""
+    weights = [f.new_full((f.shape[1],), share / f.shape[1]) for f, share in zip(layers, shares, strict=True)]
+    return StyleLoss(torch.cat(layers, dim=1), torch.cat(weights))
 
 
 def _mean(weighted: list[tuple[float, Tensor]]) -> Tensor:
@@ -212,7 +138,7 @@ def _mean(weighted: list[tuple[float, Tensor]]) -> Tensor:
 
 
 class Objective:
-    """``content_weight * content + style``: what a transfer minimises.
+    """The loss of a transfer, ``content_weight * content + style``.
 
     Args:
         terms: Gives both terms of a compressed spectrogram (F, T).
@@ -224,7 +150,7 @@ class Objective:
         self.content_weight = content_weight
 
     def total(self, terms: Terms) -> Tensor:
-        """Give the sum."""
+        """Add up the terms."""
         return self.content_weight * terms.content + terms.style
 
     @torch.no_grad()
@@ -239,3 +165,36 @@ class Objective:
         loss = self.terms(style.frames(content.shape[1])).content
         ratio = float(gain / loss) if loss > 0 else 1.0
         self.content_weight = ratio * (1 - strength) / strength
+
+
+def style_statistics(network: Any, style: Style) -> StyleStatistics:
+    """Compute the statistics of a style in a network: in closed form where it has one, else by its layers."""
+    if hasattr(network, "statistics"):
+        statistics: StyleStatistics = network.statistics(style)
+        return statistics
+    return NetworkStyle(network, style)
+
+
+def balanced_objective(
+    statistics: StyleStatistics,
+    content: Tensor,
+    style: Style,
+    *,
+    strength: float,
+    content_weight: float | None = None,
+) -> Objective:
+    """Make the objective of a content and a style.
+
+    Args:
+        statistics: Statistics of the style.
+        content: Target of the content term, a compressed spectrogram (F, T) or samples (C, N).
+        style: The style.
+        strength: From which :meth:`Objective.balance` finds the content weight, in (0, 1].
+        content_weight: Weight of the content term instead.
+    """
+    objective = Objective(statistics.terms(content))
+    if content_weight is None:
+        objective.balance(strength, content, style)
+    else:
+        objective.content_weight = content_weight
+    return objective

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.registry import Features, Kind
+from retimbre.networks import weights
+from retimbre.networks.registry import CHOSEN_LAYERS, Layers, NetworkSpec
 from retimbre.settings import Settings
 from retimbre.sound.mel import slaney_mel
 
@@ -41,7 +42,7 @@ class Tags(NamedTuple):
 class CNN14(nn.Module):
     """The network of Kong et al., with the names of their state dict; always as in evaluation.
 
-    Features are (C', bands x frames), after each ReLU.
+    Layers are (C', bands x frames), after each ReLU.
 
     >>> net = CNN14()
     >>> net.style_layers = {"conv2_2": 1.0}; net.content_layers = {"conv1_1": 1.0}
@@ -58,7 +59,8 @@ class CNN14(nn.Module):
             self.add_module(f"conv_block{number}", _Block(n_in, n_out))
         self.fc1 = nn.Linear(2048, 2048)
         self.fc_audioset = nn.Linear(2048, 527)
-        self.register_buffer("_mel", slaney_mel(_N_BANDS, _N_FFT, RATE, 50, 14_000), persistent=False)
+        with torch.device("cpu"):  # also where the layers have no numbers
+            self.register_buffer("_mel", slaney_mel(_N_BANDS, _N_FFT, RATE, 50, 14_000), persistent=False)
         self.eval()
         self.content_layers: Mapping[str, float] = {"conv2_2": 1.0}
         self.style_layers: Mapping[str, float] = dict.fromkeys(
@@ -76,7 +78,7 @@ class CNN14(nn.Module):
         bands: Tensor = power.transpose(1, 2) @ self._mel.to(samples.dtype)  # type: ignore[operator]
         return 10 * bands.clamp(min=1e-10).log10()
 
-    def _layers(self, samples: Tensor, last: str) -> Features:
+    def _layers(self, samples: Tensor, last: str) -> Layers:
         x, found = self.bn0(self.log_mel(samples).transpose(1, 2)[..., None]), dict[str, Tensor]()
         x = x.permute(0, 3, 2, 1)  # batch norm is over the bands; then (C, 1, T, 64)
         for number in range(1, 7):
@@ -88,7 +90,7 @@ class CNN14(nn.Module):
                 break
         return found
 
-    def forward(self, samples: Tensor) -> Features:
+    def forward(self, samples: Tensor) -> Layers:
         """Map samples (C, N) at 32 kHz to the layers up to the last one that counts."""
         last = max((*self.content_layers, *self.style_layers), key=_LAYERS.index)
         return {name: x.transpose(0, 1).flatten(1) for name, x in self._layers(samples, last).items()}
@@ -111,17 +113,17 @@ def _build(settings: Settings, n_bins: int) -> CNN14:
     network.bn0.running_mean.fill_(-30.0)  # type: ignore[union-attr]
     network.bn0.running_var.fill_(400.0)  # type: ignore[union-attr]
     if not settings.random_weights:
-        from retimbre.networks import weights
-
-        network.load_state_dict(weights.load("cnn14"), strict=False)  # (checked; only counters are missing)
+        weights.load("cnn14", network)
     return network
 
 
-KIND = Kind(
+SPEC = NetworkSpec(
     summary="2-D convolutions and pooling over log-mel frames, trained on AudioSet (Kong et al. 2020)",
     front_end="32 kHz; 64 mel bands of power, 50 to 14 000 Hz, 32 ms every 10 ms; decibels",
     layers=_LAYERS,
     needs="weights: retimbre weights fetch cnn14 (327 MB); or --random-weights",
     build=_build,
     sample_rate=RATE,
+    settings=("random_weights", *CHOSEN_LAYERS),
+    trained=CNN14,
 )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.registry import Features, Kind
+from retimbre.networks.registry import CHOSEN_LAYERS, Layers, NetworkSpec
 from retimbre.settings import REFERENCE_RATE, Settings
 
 LOWEST, PER_OCTAVE, POSITIONS = 80.0, 12, 56
@@ -34,7 +34,7 @@ class Harmonic(nn.Module):
 
     The 24 harmonics are the input channels of ``relu(conv1d(s))`` with K taps and zero padding to the same
     length. Weights are Gaussian with variance ``2 / (24 K)`` (He et al. 2015) and the same at every position:
-    a tone and its transposition have the same features a few positions apart. Features are laid out as
+    a tone and its transposition have the same features a few positions apart. Layers are laid out as
     (channels, positions x frames), so that a Gram matrix forgets at which pitch something sounded, as it
     forgets when: a style brings its overtones and attacks, not its notes.
 
@@ -76,7 +76,7 @@ class Harmonic(nn.Module):
         self.content_layers: Mapping[str, float] = {"conv1": 1.0}
         self.style_layers: Mapping[str, float] = {"conv1": 1.0}
 
-    def forward(self, spectrogram: Tensor) -> Features:
+    def forward(self, spectrogram: Tensor) -> Layers:
         """Map (F, T) to the layers ``harmonics`` (24, 56 T) and ``conv1`` (filters, 56 T)."""
         sampled = self.sample(spectrogram)
         half = self.taps // 2
@@ -111,10 +111,11 @@ def _build(settings: Settings, n_bins: int) -> Harmonic:
     return Harmonic(n_bins, REFERENCE_RATE / settings.n_fft, generator=generator)
 
 
-KIND = Kind(
+SPEC = NetworkSpec(
     summary="a random 1-D convolution over the overtones of each pitch: a style without its notes",
     front_end="log1p of the amplitude spectrogram, any rate; 24 harmonics of 56 pitches from 80 Hz",
     layers=("harmonics", "conv1"),
     needs="nothing; best with --align off --match quantile",
     build=_build,
+    settings=CHOSEN_LAYERS,
 )

@@ -1,8 +1,8 @@
-"""What a network is to the rest of retimbre, and which there are.
+"""Registry of feature networks: their protocol, and finding one by name.
 
-A network gives its layers by name, each (C', T') for C' features at T' places. It also says which of its
-layers hold content and which hold style, each with a weight. Packages add networks of their own through
-the entry-point group ``retimbre.networks``, where each name leads to a :class:`Kind`.
+A network maps its input to layers by name, each (C', T') for C' features at T' places. It also says which of
+its layers hold content and which hold style, each with a weight. Packages add networks of their own through
+the entry-point group ``retimbre.networks``, where each name leads to a :class:`NetworkSpec`.
 """
 
 import math
@@ -15,13 +15,24 @@ import torch
 from torch import Tensor, nn
 
 from retimbre.errors import InputError
-from retimbre.settings import Settings
+from retimbre.settings import Settings, ignored_settings
 
-Features = dict[str, Tensor]
+GROUP = "retimbre.networks"
+
+Layers = dict[str, Tensor]
+"""Features (C', T') of each layer, by name."""
+
+
+CHOSEN_LAYERS = ("content_layers", "style_layers")
+"""Settings that every network with features reads."""
 
 
 class Network(Protocol):
-    """What the objective asks of a network."""
+    """A feature network, as the objective uses it.
+
+    An object that has ``sample_rate`` in Hz as well takes samples (C, N) at that rate, each channel by
+    itself; any other takes a compressed spectrogram (F, T).
+    """
 
     @property
     def content_layers(self) -> Mapping[str, float]:
@@ -31,100 +42,90 @@ class Network(Protocol):
     def style_layers(self) -> Mapping[str, float]:
         """Weight of each style layer, by name."""
 
-    def __call__(self, x: Tensor) -> Features:
-        """Map what is heard to every layer named above.
-
-        That is a compressed spectrogram (F, T); or, where the network's kind has a ``sample_rate``, samples
-        (C, N) at that rate, each channel by itself.
-        """
+    def __call__(self, x: Tensor) -> Layers:
+        """Map an input to every layer named above."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class NetworkSpec:
     """A network that can be asked for by name.
 
     Attributes:
-        summary: What it is, in a line.
-        front_end: What it hears.
+        summary: Description in a line.
+        front_end: Description of its input.
         layers: Names of its layers.
-        needs: What has to be there.
+        needs: Description of its requirements.
         build: Makes it, from the settings and the number of frequency bins of the spectrogram, which are
-            ``REFERENCE_RATE / settings.n_fft`` Hz apart; ``None`` for the closed form, which has no features.
-        sample_rate: Rate in Hz of the samples that it hears; ``None`` for the spectrogram.
-        patches: Whether the setting ``patches`` means anything to it.
+            ``REFERENCE_RATE / settings.n_fft`` Hz apart. The closed form is no module but has statistics.
+        sample_rate: Rate in Hz of the samples that it takes; ``None`` for the spectrogram.
+        settings: Names of the settings of the network that it reads.
         layers_of: Names of its layers where they depend on the settings.
+        trained: Makes the whole network of the published weights; one without layers where none are.
     """
 
     summary: str
     front_end: str
     layers: tuple[str, ...]
     needs: str
-    build: Callable[[Settings, int], nn.Module] | None
+    build: Callable[[Settings, int], Any]
     sample_rate: int | None = None
-    patches: bool = False
+    settings: tuple[str, ...] = ()
     layers_of: Callable[[Settings], tuple[str, ...]] | None = None
+    trained: Callable[[], nn.Module] = nn.Identity
 
-    def make(self, settings: Settings, n_bins: int) -> nn.Module:
-        """Build the network, and give it the layers that the settings choose.
+    def make(self, settings: Settings, n_bins: int, device: torch.device) -> Any:
+        """Build the network on a device, with the layers that the settings choose.
 
         Raises:
             InputError: the settings choose layers that it does not have.
         """
-        assert self.build is not None, "the closed form has no features"
-        network: Any = self.build(settings, n_bins)
+        network = self.build(settings, n_bins)
+        if not isinstance(network, nn.Module):
+            return network
+        made: Any = network.to(device).requires_grad_(False)
         layers = self.layers_of(settings) if self.layers_of else self.layers
-        network.content_layers = chosen(settings.content_layers, "content", network.content_layers, layers)
-        network.style_layers = chosen(settings.style_layers, "style", network.style_layers, layers)
-        made: nn.Module = network
+        made.content_layers = parse_layers(settings.content_layers, "content", made.content_layers, layers)
+        made.style_layers = parse_layers(settings.style_layers, "style", made.style_layers, layers)
         return made
 
+    def ignored(self, settings: Settings) -> tuple[str, ...]:
+        """Name the settings that differ from their defaults and mean nothing to this network."""
+        return ignored_settings(settings, read=self.settings, takes_samples=self.sample_rate is not None)
 
-def kinds() -> dict[str, Kind]:
-    """Every network that is installed, by name."""
-    return {entry.name: entry.load() for entry in sorted(entry_points(group="retimbre.networks"))}
+
+def network_specs() -> dict[str, NetworkSpec]:
+    """Load every network that is installed, by name."""
+    return {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP))}
 
 
-def kind(name: str) -> Kind:
-    """Find one by its name."""
-    for entry in entry_points(group="retimbre.networks", name=name):
-        found: Kind = entry.load()
+def network_spec(name: str) -> NetworkSpec:
+    """Find a network by its name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for entry in entry_points(group=GROUP, name=name):
+        found: NetworkSpec = entry.load()
         return found
-    names = ", ".join(sorted(entry_points(group="retimbre.networks").names))
+    names = ", ".join(sorted(entry_points(group=GROUP).names))
     raise InputError(f"network is {name}: expected one of {names}")
 
 
-def kind_of(settings: Settings) -> Kind:
-    """Find the one that settings ask for.
+def make_network(settings: Settings, n_bins: int, device: torch.device) -> Any:
+    """Make the network of the settings, for spectrograms of ``n_bins`` bins if it takes those.
 
     Raises:
-        InputError: there is none, or they ask for what it does not do.
+        InputError: there is none of this name, or it does not have the layers that are chosen.
     """
-    found = kind(settings.network)
-    if settings.patches and not found.patches:
-        names = ", ".join(name for name, other in kinds().items() if other.patches)
-        raise InputError(f"patches is True: expected a network that hears patches, {names}")
-    if found.sample_rate is not None:
-        for name, allowed in (("align", ("auto", "off")), ("match", ("none",))):
-            if (value := getattr(settings, name)) not in allowed:
-                raise InputError(
-                    f"{name} is {value}: expected {' or '.join(allowed)}, as the network {settings.network} "
-                    "hears samples and no spectrogram"
-                )
-    return found
+    return network_spec(settings.network).make(settings, n_bins, device)
 
 
-def build(settings: Settings, n_bins: int, device: torch.device) -> Network:
-    """Make the network of the settings, for spectrograms of ``n_bins`` bins if it hears those."""
-    network = kind_of(settings).make(settings, n_bins).to(device).requires_grad_(False)
-    return network  # type: ignore[return-value]
-
-
-def chosen(
+def parse_layers(
     text: str | None, role: str, default: Mapping[str, float], layers: Iterable[str]
 ) -> Mapping[str, float]:
     """Read ``NAME,NAME:WEIGHT`` from a setting; the network's own choice where there is none.
 
-    >>> chosen("conv1,conv2:0.5", "style", {}, ["conv1", "conv2"])
+    >>> parse_layers("conv1,conv2:0.5", "style", {}, ["conv1", "conv2"])
     {'conv1': 1.0, 'conv2': 0.5}
     """
     if text is None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retimbre.networks.registry import Features, Kind
+from retimbre.networks.registry import CHOSEN_LAYERS, Layers, NetworkSpec
 from retimbre.settings import Settings
 
 
@@ -48,9 +48,9 @@ class Shallow(nn.Module):
         self.content_layers = {names[-1]: 1.0}
         self.style_layers = dict.fromkeys(names, 1.0 / layers)
 
-    def forward(self, spectrogram: Tensor) -> Features:
+    def forward(self, spectrogram: Tensor) -> Layers:
         """Map (F, T) to layers ``conv1``, ``conv2``, ... of shape (filters, T)."""
-        layers: Features = {}
+        layers: Layers = {}
         x = spectrogram.T
         for name, weight in self.named_buffers():
             x = (_patches(x, self.taps) @ weight.T).relu()
@@ -84,18 +84,15 @@ def _layers(n: int) -> tuple[str, ...]:
     return tuple(f"conv{i + 1}" for i in range(n))
 
 
-KIND = Kind(
+FRONT_END = "log1p of the amplitude spectrogram, any rate; frequency bins are channels"
+LAYERS = ("conv1", "conv2", "...")
+
+SPEC = NetworkSpec(
     summary="random 1-D convolutions over the spectrogram's frames (Ulyanov and Lebedev 2016)",
-    front_end="log1p of the amplitude spectrogram, any rate; frequency bins are channels",
-    layers=("conv1", "conv2", "..."),
+    front_end=FRONT_END,
+    layers=LAYERS,
     needs="nothing",
     build=_build,
     layers_of=lambda settings: _layers(settings.layers),
-)
-KERNEL = Kind(
-    summary="the network shallow with infinitely many filters, in closed form: the default",
-    front_end=KIND.front_end,
-    layers=KIND.layers,
-    needs="nothing",
-    build=None,
+    settings=("layers", "filters", "taps", *CHOSEN_LAYERS),
 )

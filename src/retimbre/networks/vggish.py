@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from retimbre.networks.registry import Features, Kind
+from retimbre.networks import weights
+from retimbre.networks.registry import CHOSEN_LAYERS, Layers, NetworkSpec
 from retimbre.settings import Settings
 from retimbre.sound.mel import htk_mel
 
@@ -19,7 +20,7 @@ _LAYERS = {"conv1": 1, "conv2": 4, "conv3_1": 7, "conv3_2": 9, "conv4_1": 12, "c
 class VGGish(nn.Module):
     """The network of Hershey et al., with the names and the layout of its port to torch.
 
-    Being fully convolutional up to the last pool, it reads a spectrogram of any length at once. Features are
+    Being fully convolutional up to the last pool, it reads a spectrogram of any length at once. Layers are
     (C', bands x frames): a Gram matrix says which channels are active together, anywhere in the picture.
 
     Args:
@@ -50,7 +51,8 @@ class VGGish(nn.Module):
         sizes = ((12288, 4096), (4096, 4096), (4096, 128))
         connected = (part for n in sizes for part in (nn.Linear(*n), nn.ReLU()))
         self.embeddings = nn.Sequential(*(connected if embedding else ()))
-        self.register_buffer("_mel", htk_mel(_N_BANDS, _N_FFT, RATE, 125, 7500), persistent=False)
+        with torch.device("cpu"):  # also where the layers have no numbers
+            self.register_buffer("_mel", htk_mel(_N_BANDS, _N_FFT, RATE, 125, 7500), persistent=False)
         self.content_layers: Mapping[str, float] = {"conv3_2": 1.0}
         self.style_layers: Mapping[str, float] = dict.fromkeys(("conv1", "conv2", "conv3_2", "conv4_2"), 0.25)
 
@@ -64,7 +66,7 @@ class VGGish(nn.Module):
         bands: Tensor = torch.fft.rfft(frames, _N_FFT).abs() @ self._mel.to(samples.dtype)
         return (bands + 0.01).log()
 
-    def forward(self, samples: Tensor) -> Features:
+    def forward(self, samples: Tensor) -> Layers:
         """Map samples (C, N) at 16 kHz to the layers up to the last one that counts."""
         last = max(_LAYERS[name] for name in (*self.content_layers, *self.style_layers))
         frames, found = self.log_mel(samples), dict[str, Tensor]()
@@ -108,19 +110,17 @@ def _build(settings: Settings, n_bins: int) -> VGGish:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     if not settings.random_weights:
-        from retimbre.networks import weights
-
-        state = weights.load("vggish")
-        network.load_state_dict({k: v for k, v in state.items() if k.startswith("features.")})
+        weights.load("vggish", network)
     return network
 
 
-KIND = Kind(
+SPEC = NetworkSpec(
     summary="2-D convolutions and pooling over log-mel frames, trained on AudioSet (Hershey et al. 2017)",
     front_end="16 kHz; 64 mel bands of magnitudes, 125 to 7500 Hz, 25 ms every 10 ms; ln(x + 0.01)",
     layers=tuple(_LAYERS),
     needs="weights: retimbre weights fetch vggish (288 MB); or --random-weights",
     build=_build,
     sample_rate=RATE,
-    patches=True,
+    settings=("random_weights", "patches", *CHOSEN_LAYERS),
+    trained=VGGish,
 )

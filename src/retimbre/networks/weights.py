@@ -1,190 +1,199 @@
-"""Trained weights: how they get here, and where they lie.
-
-Every set lies in one folder as a safetensors file, made from the file that its authors published. Nothing
-in that file is ever run: it is read with torch's loader for plain tensors, with a reader of TensorFlow's
-checkpoints that knows nothing but tensors, or not at all.
-"""
+"""Trained weights: fetched or imported once, whole or not at all, and kept in a folder as safetensors."""
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+import socket
+import sys
+import tempfile
+import warnings
+from fnmatch import fnmatch
+from io import BytesIO
 from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.request import HTTPError, Request
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
+from retimbre._output import atomic, check_writable, make_folder
+from retimbre.errors import InputError, WeightsError
 
-from retimbre._output import atomic
-from retimbre.errors import RetimbreError, WeightsError
-from retimbre.networks.download import OnProgress, download
-from retimbre.networks.published import REGISTRY, Weights, by_hand, cache_folder, how_to_get, path, registered
-from retimbre.networks.state_dict import matched, read, read_safetensors
+if TYPE_CHECKING:
+    from torch import nn
 
-__all__ = [
-    "REGISTRY",
-    "OnProgress",
-    "Weights",
-    "cache_folder",
-    "fetch",
-    "import_file",
-    "load",
-    "path",
-    "verify",
-]
+# Tables made from settings, the whitening of an embedding, and counters: the networks have no use for them.
+_EXTRA = ("pproc.*", "spectrogram_extractor.*", "logmel_extractor.*", "*.num_batches_tracked")
+# Stands for numpy's arrays, of which the published CNN14 file has some, with numpy 1's names: none is made.
+_SKIPPED = type("_Skipped", (), dict.fromkeys(("__init__", "__setstate__"), lambda *_: None))
+_NUMPY = [f"{core}.multiarray.{f}" for core in ("core", "_core") for f in ("_reconstruct", "scalar")]
+_STAND_INS: list[Any] = [(_SKIPPED, f"numpy.{name}") for name in (*_NUMPY, "ndarray", "dtype")]
 
 
-def load(name: str) -> dict[str, Tensor]:
-    """Read a set of weights.
+class Weights(NamedTuple):
+    """A published set of weights: its address, its SHA-256, its licence (SPDX) and the paper to cite."""
 
-    Args:
-        name: A name in :data:`~retimbre.networks.published.REGISTRY`.
+    url: str
+    sha256: str  # as many of the first digits as are published
+    licence: str
+    citation: str
 
-    Returns:
-        The tensors by name, float32, on the CPU.
 
-    Raises:
-        InputError: no set has this name.
-        WeightsError: the set is not here yet, or its file is damaged.
-    """
-    tensors, _ = _cached(name)
-    return matched(registered(name), tensors, path(name))
+REGISTRY = {
+    "vggish": Weights(
+        "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
+        "10086976",  # from the file's name
+        "Apache-2.0",
+        "Hershey et al. 2017, CNN architectures for large-scale audio classification, ICASSP",
+    ),
+    "cnn14": Weights(
+        "https://zenodo.org/records/3987831/files/Cnn14_mAP%3D0.431.pth?download=1",
+        "0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
+        "CC-BY-4.0",
+        "Kong et al. 2020, PANNs: large-scale pretrained audio neural networks, IEEE/ACM TASLP 28",
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """Find the folder of the weights: ``RETIMBRE_CACHE``, or ``retimbre`` in the user's cache folder."""
+    if folder := os.environ.get("RETIMBRE_CACHE"):
+        return Path(folder).expanduser()
+    places = {"win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local"), "darwin": "~/Library/Caches"}
+    place = places.get(sys.platform) or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(place).expanduser() / "retimbre"
+
+
+def path(name: str) -> Path:
+    """Name the file of a set in the cache, whether it is there or not."""
+    if name not in REGISTRY:
+        raise InputError(f"no weights are called {name}: expected one of {', '.join(REGISTRY)}")
+    return cache_folder() / f"{name}.safetensors"
+
+
+def load(name: str, network: "nn.Module") -> None:
+    """Load a set from the cache into a network, which may lack layers of the set."""
+    tensors, names = _cached(name)[0], network.state_dict()
+    _fill(network, {key: tensors[key] for key in tensors if key in names}, path(name), name)
 
 
 def verify(name: str) -> bool:
-    """Read a set of weights through and compare it with what was stored.
-
-    Returns:
-        Whether it was made from a published file, by its sum, and not from another one like it.
-
-    Raises:
-        InputError: no set has this name.
-        WeightsError: the set is not here yet, or its file is damaged.
-    """
-    weights, file = registered(name), path(name)
-    tensors, notes = _cached(name)
-    tensors = matched(weights, tensors, file)
-    if notes.get("tensors") != _digest(tensors):
-        raise WeightsError(f"{file} is damaged: {how_to_get(weights)}")
-    return notes.get("source", "").startswith((weights.checksum, *weights.also))
+    """Check a set in the cache against its digest; give whether it is from the published file."""
+    return _cached(name)[1].startswith(f"sha256:{REGISTRY[name].sha256}")
 
 
-def import_file(name: str, file: str | os.PathLike[str]) -> Path:
-    """Make the file of a set of weights from one that lies here.
-
-    Args:
-        name: A name in :data:`~retimbre.networks.published.REGISTRY`.
-        file: The published file, or any state dict with the same names and shapes: saved by torch, under
-            ``model`` or ``state_dict`` or bare, or in safetensors; or, of VGGish, TensorFlow's
-            checkpoint in format V1, as its authors published it.
-
-    Returns:
-        The file in the cache. It is there whole, or as it was before.
-
-    Raises:
-        InputError: no set has this name.
-        WeightsError: the file is missing, damaged, holds anything but tensors, or other tensors.
-        RetimbreError: the cache cannot be written to.
-    """
-    weights, file = registered(name), Path(file)
-    source = _source(weights, file)
-    state = matched(weights, read(weights, file), file)
-    # Copies: safetensors refuses tensors that share memory.
-    tensors = {
-        key: state.pop(key).detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-        for key in weights.shapes
-    }
-    for key, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise WeightsError(f"{file} holds NaN or infinite numbers in {key}: {how_to_get(weights)}")
-    notes = {"source": source, "licence": weights.licence, "citation": weights.citation}
-    _make_cache_folder()
-    with atomic(path(name)) as temporary:
-        try:
-            save_file(tensors, temporary, notes | {"tensors": _digest(tensors)})
-        except SafetensorError as error:
-            raise RetimbreError(f"{path(name)} cannot be written: {error}") from error
-        temporary.chmod(0o644)  # safetensors makes files that their owner alone can read
-    return path(name)
-
-
-def fetch(name: str, *, on_progress: OnProgress | None = None, url: str | None = None) -> Path:
-    """Download a set of weights, unless it is here, and import it.
-
-    A download that was cut off goes on where it ended, by itself and in the next call.
-
-    Args:
-        name: A name in :data:`~retimbre.networks.published.REGISTRY`.
-        on_progress: Called while the bytes come in.
-        url: Another place with the same file.
-
-    Returns:
-        The file in the cache. It is there whole, or as it was before.
-
-    Raises:
-        InputError: no set has this name.
-        WeightsError: the download failed, or is not the published file.
-        RetimbreError: the cache cannot be written to.
-    """
-    weights = registered(name)
+def fetch(name: str, *, progress: bool = False, url: str | None = None) -> Path:
+    """Download a set, from ``url`` if given, unless it is there; ``progress`` shows a bar on stderr."""
     with contextlib.suppress(WeightsError):
         if verify(name):
             return path(name)
-    _make_cache_folder()
-    part = cache_folder() / f"{weights.file}.part"
-    # What an earlier call left may be of another file: only then is a wrong sum no reason to give up.
-    for attempts_left in (1, 0) if part.exists() else (0,):
-        download(weights, url or weights.url, part, on_progress)
-        sum_here = _checksum(weights, part, weights.checksum)
-        if sum_here.startswith(weights.checksum):
-            break
-        size = part.stat().st_size
-        part.unlink()
-        if not attempts_left:
-            raise WeightsError(
-                f"{url or weights.url} gave another file ({size} bytes, {sum_here}): expected "
-                f"{weights.checksum}; {by_hand(weights)}"
-            )
-    done = import_file(name, part)
-    part.unlink(missing_ok=True)
-    return done
+    import torch.hub
+
+    url, before = url or REGISTRY[name].url, socket.getdefaulttimeout()
+    with tempfile.TemporaryDirectory(prefix=".", dir=_writable(path(name)).parent) as folder:
+        file = Path(folder, "published")
+        socket.setdefaulttimeout(before or 30.0)  # torch.hub would wait for ever
+        try:
+            Request(url)  # where this fails, torch.hub would leave a file open
+            torch.hub.download_url_to_file(url, str(file), REGISTRY[name].sha256, progress)
+        except Exception as error:  # of the network, of the disk, of the address
+            if isinstance(error, HTTPError):
+                error.close()
+            raise _refused(name, url, f"cannot be fetched ({error})") from error
+        finally:
+            socket.setdefaulttimeout(before)
+        return import_file(name, file)
 
 
-def _cached(name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    weights, file = registered(name), path(name)
-    if not file.is_file():
-        raise WeightsError(f"the weights {name} are not here ({file}): {how_to_get(weights)}")
-    return read_safetensors(weights, file)
+def import_file(name: str, file: str | os.PathLike[str]) -> Path:
+    """Import a file of a set: torch's, bare or under ``model`` or ``state_dict``, or one of safetensors."""
+    target, data = path(name), _converted(name, Path(file))
+    with atomic(_writable(target)) as temporary:
+        temporary.write_bytes(data)
+    return target
 
 
-def _source(weights: Weights, file: Path) -> str:
-    """Sum a file as the published one that it is; as the first of them if it is none."""
-    sums = {known: _checksum(weights, file, known) for known in (weights.checksum, *weights.also)}
-    return next((here for known, here in sums.items() if here.startswith(known)), sums[weights.checksum])
+def _writable(file: Path) -> Path:
+    make_folder(file.parent, "set RETIMBRE_CACHE to another folder")
+    check_writable(file)
+    return file
 
 
-def _checksum(weights: Weights, file: Path, like: str) -> str:
-    algorithm = like.partition(":")[0]
+def _refused(name: str, file: object, fault: str) -> WeightsError:
+    by_hand = f"download {REGISTRY[name].url} by hand and run 'retimbre weights import {name} FILE'"
+    fault = shorten(fault, 300, placeholder=" ...)")
+    return WeightsError(f"{file} {fault}: run 'retimbre weights fetch {name}', or, if offline, {by_hand}")
+
+
+def _converted(name: str, file: Path) -> bytes:
+    """Convert a file of a set to safetensors, after every check."""
+    import torch
+    from safetensors.torch import save
+
+    from retimbre.networks.registry import network_spec
+
+    state, source = _read(name, file)
+    with torch.device("meta"):  # names and shapes alone
+        _fill(network_spec(name).trained(), state, file, name)
+    for key, value in state.items():
+        plain = value.is_floating_point() and value.layout == torch.strided and not value.is_meta
+        if not plain or not value.isfinite().all():
+            raise _refused(name, file, f"holds {'NaN or infinite' if plain else 'no real'} numbers in {key}")
+        # A copy: safetensors refuses tensors that share memory.
+        state[key] = value.detach().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    return save(state, REGISTRY[name]._asdict() | {"source": source, "tensors": _digest(state)})
+
+
+def _read(name: str, file: Path) -> tuple[dict[str, Any], str]:
+    """Read a state dict, of which nothing is run, without the extra names; and the digest of the file."""
+    import torch
+    from safetensors.torch import load
+
     try:
-        with file.open("rb") as opened:
-            return f"{algorithm}:{hashlib.file_digest(opened, algorithm).hexdigest()}"
+        data = file.read_bytes()
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_STAND_INS):
+            state = load(data) if data[8:9] == b"{" else torch.load(BytesIO(data), "cpu", weights_only=True)
     except OSError as error:
-        raise WeightsError(f"{file} cannot be read ({error.strerror}): {by_hand(weights)}") from error
+        raise _refused(name, file, f"cannot be read ({error.strerror})") from error
+    except Exception as error:  # whatever a damaged file makes of the loader
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        fault = f"asks to run {wanted[1]}" if wanted else "is damaged, or holds more than tensors"
+        if data.endswith(bytes.fromhex("57fb808b247547db")) or ".data-" in file.name:
+            fault = "is a checkpoint of TensorFlow and not the published .pth"
+        raise _refused(name, file, f"{fault}; nothing in it was run") from error
+    for key in ("model", "state_dict"):
+        state = state[key] if isinstance(state, dict) and isinstance(state.get(key), dict) else state
+    if not isinstance(state, dict):
+        raise _refused(name, file, "holds no tensors by name")
+    state = {str(k): v for k, v in state.items() if not any(fnmatch(str(k), p) for p in _EXTRA)}
+    return state, f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def _cached(name: str) -> tuple[dict[str, Any], str]:
+    """Read the tensors of a set in the cache, and the digest of the file that they are from."""
+    from safetensors import safe_open
+
+    file = path(name)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            tensors, notes = {key: opened.get_tensor(key) for key in opened.keys()}, opened.metadata()  # noqa: SIM118
+        if notes["tensors"] != _digest(tensors):
+            raise ValueError("other numbers than were stored")
+        return tensors, notes["source"]
+    except Exception as error:
+        raise _refused(name, file, f"is damaged ({error})" if file.is_file() else "is missing") from error
+
+
+def _fill(network: "nn.Module", state: dict[str, Any], file: Path, name: str) -> None:
+    """Load a state dict strictly; torch itself counts the batches of batch norms from 0 where it is bare."""
+    try:
+        network.load_state_dict(state, strict=True, assign=next(network.parameters()).is_meta)
+    except RuntimeError as error:
+        found = str(error).partition(":")[2].strip()
+        raise _refused(name, file, f"does not hold the weights {name} ({found})") from error
+
+
+def _digest(tensors: dict[str, Any]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().data)
+        digest.update(name.encode() + tensors[name].numpy().tobytes())
     return f"sha256:{digest.hexdigest()}"
-
-
-def _make_cache_folder() -> None:
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RetimbreError(
-            f"{cache_folder()} cannot be made ({error.strerror}): set RETIMBRE_CACHE to another folder"
-        ) from error

@@ -1,26 +1,29 @@
-"""The loop: a spectrogram, or a waveform, descends the objective; one :class:`Step` after another is told.
+"""Minimises an objective over a spectrogram or a waveform, and reports every evaluation as a :class:`Step`.
 
-Whoever watches a run (progress bar, trace, early stop, interrupt) gets every evaluation as a
-``Step``; nothing else leaves the loop before its end. The best spectrogram so far is kept, and it is
-what comes out: at the end, at an interrupt (``KeyboardInterrupt``), and in a divergence.
+Progress bar, trace, preview, early stop and interrupt listen to ``Step``; nothing else leaves the loop before
+its end. The best point so far is kept, and it is the result: at the end, at an interrupt
+(``KeyboardInterrupt``), and in a divergence.
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from retimbre.errors import InputError
 from retimbre.losses.terms import Objective
-from retimbre.optim.lbfgs import adam, lbfgs
+from retimbre.optim.adam import adam
+from retimbre.optim.lbfgs import lbfgs
 from retimbre.settings import Settings
+from retimbre.sound.audio import Audio
 
 StopReason = Literal["n_iter", "tolerance", "converged", "interrupted", "diverged", "untouched"]
-"""Why a run ended: all iterations done; the loss no longer fell; nothing left to descend (gradient
-or step of zero); interrupted; the loss stopped being a number; strength 0, nothing to do."""
+"""Reasons for the end: all iterations done; the loss no longer fell; nothing left to descend (gradient or
+step of zero); interrupted; the loss stopped being a number; strength 0, nothing to do."""
 
 Stage = Literal["spectrogram", "waveform"]
 
@@ -51,17 +54,17 @@ class Step:
     """One evaluation of the objective.
 
     Attributes:
-        stage: What descends: ``"spectrogram"``, or at the end ``"waveform"``.
-        evaluation: Number of this evaluation, from 1, counted over all stages.
+        stage: Variable that descends: ``"spectrogram"``, or at the end ``"waveform"``.
+        evaluation: Number of this evaluation, from 1, counted over all stages and blocks.
         iteration: Iterations of the optimiser completed before it in this stage.
         n_iter: Iterations of this stage at most.
         loss: ``content_weight * content + style``.
         content: Content term.
         style: Style term.
-        seconds: Time since the first evaluation began.
+        seconds: Time since the start of the work.
         block: Number of the block of a long clip, from 1.
         n_blocks: Number of blocks.
-        done: Share of the whole work that is done, 0 to 1, if every iteration is needed.
+        done: Fraction of the whole work that is done, 0 to 1, if every iteration is needed.
     """
 
     stage: Stage
@@ -75,25 +78,60 @@ class Step:
     block: int = 1
     n_blocks: int = 1
     done: float = 0.0
+    _preview: Callable[[], Audio] | None = field(default=None, repr=False, compare=False)
+
+    def audio(self) -> Audio:
+        """Render the best sound so far of the block at hand, for a preview.
+
+        Computed when asked, with the content's phase and no search for a better one: one inverse transform.
+        A step in :attr:`retimbre.Result.steps` has no sound any more.
+
+        Raises:
+            InputError: the step is no longer the one at hand.
+        """
+        if self._preview is None:
+            raise InputError("this step has no sound any more: expected one that a callback was just given")
+        return self._preview()
+
+    def numbers(self) -> dict[str, str | int | float]:
+        """Give the public fields by name, as a trace writes them."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if not f.name.startswith("_")}
+
+    def silent(self) -> "Step":
+        """Give the step without its sound, to be kept."""
+        return replace(self, _preview=None)
 
 
 OnStep = Callable[[Step], None]
+"""Called with every step; a ``KeyboardInterrupt`` in it ends the run with the best result so far."""
+
+
+class Report(Protocol):
+    """Takes in the steps of one block, for a run of several."""
+
+    def count(self, step: Step) -> Step:
+        """Number a step among those of all blocks and pass it on; give it as it was passed on."""
+
+    def check(self) -> None:
+        """Raise a ``KeyboardInterrupt`` where the run is to stop."""
+
+
+Preview = Callable[[Tensor], Audio]
+"""From a point (a compressed spectrogram or samples) to its sound."""
 
 
 @dataclass
-class Run:
-    """What a run came to.
+class Minimum:
+    """The lowest point that was found.
 
     Attributes:
-        point: The best point: a compressed spectrogram (F, T) or samples (C, N).
-        best: The step that it belongs to; ``None`` where no evaluation was completed.
-        steps: Every step.
-        stopped: Why it ended.
+        point: A compressed spectrogram (F, T) or samples (C, N).
+        best: Its step; ``None`` where no evaluation was completed.
+        stopped: Reason for the end.
     """
 
     point: Tensor
     best: Step | None = None
-    steps: list[Step] = field(default_factory=list)
     stopped: StopReason = "n_iter"
 
 
@@ -101,33 +139,40 @@ class _Stop(Exception):  # noqa: N818 - a message from the closure to the loop, 
     """Unwinds the optimiser from inside an evaluation."""
 
 
-def optimise(
+def minimise(
     objective: Objective,
     start: Tensor,
     settings: Settings,
     *,
     stage: Stage = "spectrogram",
+    n_iter: int,
     top: Tensor | None = None,
     spectrogram_of: Callable[[Tensor], Tensor] | None = None,
-    earlier: Sequence[Step] = (),
-    on_step: OnStep | None = None,
-) -> Run:
-    """Minimise the objective over a compressed spectrogram, or over what has one.
+    report: Report | None = None,
+    preview: Preview | None = None,
+    done: tuple[float, float] = (0.0, 1.0),
+) -> Minimum:
+    """Minimise the objective over a compressed spectrogram, or over a variable that has one.
 
     L-BFGS with a strong Wolfe line search (Nocedal and Wright 2006, algorithms 7.5 and 3.5), or Adam.
 
     Args:
-        objective: What to minimise.
-        start: Where to start: a compressed spectrogram (F, T), which stays within [0, ``top``], or what
-            ``spectrogram_of`` takes.
-        settings: ``optimizer``, ``tolerance``, and ``n_iter`` or ``n_iter_waveform``.
-        stage: What descends.
+        objective: The loss.
+        start: A compressed spectrogram (F, T), which stays within [0, ``top``], or an input of
+            ``spectrogram_of``.
+        settings: ``optimizer`` and ``tolerance``.
+        stage: Name of the variable.
+        n_iter: Iterations at most.
         top: Highest value of each bin, (F, 1); for a spectrogram only. Without content nothing else keeps
             a few bins from growing without bound.
         spectrogram_of: From the variable to its compressed spectrogram, differentiable.
-        earlier: Steps of the stages before this one; the count and the time go on.
-        on_step: Called after every evaluation. A ``KeyboardInterrupt`` in it, or anywhere in the
-            loop, ends the run with the best result so far; other exceptions pass through.
+        report: Takes in every step. A ``KeyboardInterrupt`` in it, or anywhere in the loop, ends the run with
+            the best result so far; other exceptions pass through.
+        preview: Renders the sound of a point, for :meth:`Step.audio`.
+        done: Fractions of the block's work that are done at the start and at the end of this stage.
+
+    Raises:
+        KeyboardInterrupt: an interrupt before the first evaluation was complete.
     """
     if spectrogram_of is None:
         # Magnitudes are not negative, the variable may be: the objective sees |x|. Left free and cut at
@@ -139,12 +184,16 @@ def optimise(
         def spectrogram_of(x: Tensor) -> Tensor:
             return _Bounded.apply(x, top)  # type: ignore[no-untyped-call,no-any-return]
 
-    n_iter = settings.n_iter_waveform if stage == "waveform" else settings.n_iter
     start = start.detach().contiguous()
-    run = Run(start)
-    before = earlier[-1].seconds if earlier else 0.0
-    bests: list[float] = []  # lowest loss after each evaluation
+    found = Minimum(start)
+    losses: list[float] = []  # lowest loss after each evaluation
     began = time.perf_counter()
+
+    def sound() -> Audio:
+        assert preview is not None
+        with torch.no_grad():
+            best = found.point
+            return preview(spectrogram_of(best) if stage == "spectrogram" else best)
 
     def evaluate(point: Tensor, iteration: int) -> tuple[float, Tensor]:
         x = point.requires_grad_()
@@ -154,49 +203,53 @@ def optimise(
         x.requires_grad_(False)
         step = Step(
             stage=stage,
-            evaluation=len(earlier) + len(run.steps) + 1,
+            evaluation=len(losses) + 1,
             iteration=iteration,
             n_iter=n_iter,
             loss=loss.item(),
             content=terms.content.item(),
             style=terms.style.item(),
-            seconds=before + time.perf_counter() - began,
+            seconds=time.perf_counter() - began,
+            done=done[0] + (done[1] - done[0]) * iteration / n_iter,
+            _preview=None if preview is None else sound,
         )
         if not math.isfinite(step.loss + gradient.sum().item()):
-            run.stopped = "diverged"
+            found.stopped = "diverged"
             raise _Stop
-        run.steps.append(step)
-        if run.best is None or step.loss < run.best.loss:
-            run.best, run.point = step, point
-        if on_step is not None:
-            on_step(step)
-        bests.append(run.best.loss)
-        if len(bests) > _PATIENCE and bests[-1] > bests[-1 - _PATIENCE] * (1 - settings.tolerance):
-            run.stopped = "tolerance"
+        losses.append(min(step.loss, losses[-1]) if losses else step.loss)
+        is_best = found.best is None or step.loss < found.best.loss
+        if is_best:
+            found.best, found.point = step.silent(), point
+        if report is not None:
+            step = report.count(step).silent()
+            found.best = step if is_best else found.best
+            report.check()
+        if len(losses) > _PATIENCE and losses[-1] > losses[-1 - _PATIENCE] * (1 - settings.tolerance):
+            found.stopped = "tolerance"
             raise _Stop
         return step.loss, gradient
 
     try:
         if settings.optimizer == "lbfgs":
             size = _FIRST_STEP * float(start.abs().sum())
-            done = lbfgs(evaluate, start, n_iter=n_iter, history=_HISTORY, first_step=size)
+            ended = lbfgs(evaluate, start, n_iter=n_iter, history=_HISTORY, first_step=size)
         else:
-            done = adam(evaluate, start, n_iter=n_iter, rate=_ADAM_RATE)
-        if done:
-            run.stopped = "converged"
+            ended = adam(evaluate, start, n_iter=n_iter, rate=_ADAM_RATE)
+        if ended:
+            found.stopped = "converged"
     except _Stop:
         pass
     except KeyboardInterrupt:
-        run.stopped = "interrupted"
-        if run.best is None:  # there is nothing yet to keep
+        found.stopped = "interrupted"
+        if found.best is None:  # there is nothing yet to keep
             raise
     if stage == "spectrogram":
-        run.point = spectrogram_of(run.point)
-    return run
+        found.point = spectrogram_of(found.point)
+    return found
 
 
 class _Bounded(torch.autograd.Function):
-    """``min(|x|, top)``; written out because autograd takes three times as long."""
+    """Compute ``min(|x|, top)``; written out because autograd takes three times as long."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, top: Tensor | None) -> Tensor:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from retimbre._result import Result
 from retimbre.metrics import measures
 from retimbre.report.cards import ClipCard, cards
 from retimbre.report.loss_curve import loss_curve
 from retimbre.report.rendering import render_template, require, settings_rows, split_paragraphs
+from retimbre.result import Result
 from retimbre.sound.audio import Audio
 
 UNTRAINED = "untrained: random weights"

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from retimbre._result import Result
 from retimbre.report.axes import Mark, decades, marks
+from retimbre.result import Result
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retimbre._result import Result
 from retimbre.report.cards import cards
 from retimbre.report.loss_curve import loss_curve
 from retimbre.report.rendering import render_template, require, settings_rows, split_paragraphs
+from retimbre.result import Result
 from retimbre.sound.audio import Audio
 
 STOPPED = {

@@ -207,6 +207,14 @@ def write(path: str | os.PathLike[str], sound: Sound) -> None:
         sink.check()
 
 
+def deliver(sound: Sound, output: Path | None) -> Audio | Path:
+    """Write a sound to a file, or bring it into memory where there is none."""
+    if output is None:
+        return collected(sound)
+    write(output, sound)
+    return output
+
+
 class _Sink:
     """A file for libsndfile, which ignores errors of its last writes: keeps the first and raises it later."""
 

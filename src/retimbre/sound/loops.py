@@ -7,18 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from retimbre.sound.audio import Audio, Samples, collected
-from retimbre.sound.blocks import crossfade
+from retimbre.sound.blocks import TEXTURE, crossfade
 from retimbre.sound.limiter import match_loudness
 from retimbre.sound.stft import Window
-
-BLOCK = 8.0
-"""Seconds: longest block. Memory and time of an evaluation grow with its square."""
-
-OVERLAP = 0.35
-"""Seconds that neighbours share."""
-
-MARGIN = 0.2
-"""Seconds at either edge of a block that are cut off."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +40,10 @@ class Plan:
         """Divide ``n_samples`` at a rate in Hz; of a loop they are to be a multiple of the hop."""
         hop = window.hop_length
         n_frames = round(n_samples / hop) if loop else math.ceil(n_samples / hop)
-        n_blocks = math.ceil(n_frames * hop / rate / BLOCK)
-        overlap = max(2, round(OVERLAP * rate / hop)) if loop or n_blocks > 1 else 0
+        n_blocks = math.ceil(n_frames * hop / rate / TEXTURE.longest)
+        overlap = max(2, round(TEXTURE.overlap * rate / hop)) if loop or n_blocks > 1 else 0
         length = math.ceil((n_frames if loop else n_frames - overlap) / n_blocks)
-        margin = max(math.ceil(window.n_fft / 2 / hop), round(MARGIN * rate / hop))
+        margin = max(math.ceil(window.n_fft / 2 / hop), round(TEXTURE.margin * rate / hop))
         return cls(n_blocks, length, min(overlap, length), margin, hop, loop)
 
     @property
@@ -81,19 +72,19 @@ class Plan:
         return samples[:, start : start + self.step + self.overlap * self.hop_length]
 
 
-def dividing(n_samples: int, hop_length: int) -> int:
+def hop_dividing(n_samples: int, hop_length: int) -> int:
     """Hop within 5 % of the one given that goes best into a loop of ``n_samples``.
 
-    What is left over, less than half a frame and mostly a few samples, :func:`turned` has to stretch.
+    The rest, less than half a frame and mostly a few samples, is left to :func:`resample_periodic`.
 
-    >>> dividing(22050, 512)
+    >>> hop_dividing(22050, 512)
     525
     """
     hops = range(math.ceil(0.95 * hop_length), math.floor(1.05 * hop_length) + 1)
     return min(hops, key=lambda hop: (abs(n_samples - hop * round(n_samples / hop)), abs(hop - hop_length)))
 
 
-def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
+def overlap_add(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     """Add blocks, each ``step`` samples after the one before, with crossfades where they overlap.
 
     Args:
@@ -104,7 +95,7 @@ def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     Returns:
         Shape (C, n step) for a ring of n blocks, (C, (n - 1) step + M) for a line.
 
-    >>> lay([np.ones((1, 6), np.float32)], 4, ring=True).round(3)
+    >>> overlap_add([np.ones((1, 6), np.float32)], 4, ring=True).round(3)
     array([[1., 1., 1., 1.]], dtype=float32)
     """
     n, (n_channels, length) = len(blocks), blocks[0].shape
@@ -125,13 +116,14 @@ def lay(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     return laid.astype(np.float32)
 
 
-def turned(samples: Samples, n_samples: int) -> Samples:
+def resample_periodic(samples: Samples, n_samples: int) -> Samples:
     """Bring a loop (C, N) to another number of samples, by its Fourier series: no edge, no click."""
     if samples.shape[1] == n_samples:
         return samples
     spectrum = np.fft.rfft(samples.astype(np.float64))
-    turned: Samples = (np.fft.irfft(spectrum, n_samples) * (n_samples / samples.shape[1])).astype(np.float32)
-    return turned
+    resampled = np.fft.irfft(spectrum, n_samples) * (n_samples / samples.shape[1])
+    looped: Samples = resampled.astype(np.float32)
+    return looped
 
 
 def match_loop(loop: Audio, target: float) -> Audio:

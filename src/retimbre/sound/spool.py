@@ -23,6 +23,7 @@ class Spool(contextlib.AbstractContextManager["Spool"]):
 
     def __init__(self, sample_rate: int, n_channels: int, folder: Path | None = None) -> None:
         self.sample_rate, self.n_channels, self.n_samples = sample_rate, n_channels, 0
+        self.is_silent = True
         self._parts: list[Samples] = []
         self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
@@ -33,6 +34,7 @@ class Spool(contextlib.AbstractContextManager["Spool"]):
     def append(self, samples: Samples) -> None:
         """Write samples (C, n) behind what is there."""
         self.n_samples += samples.shape[1]
+        self.is_silent = self.is_silent and not samples.any()
         if self._file is None:
             self._parts.append(samples)
         else:

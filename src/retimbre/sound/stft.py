@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from retimbre.errors import InputError
 from retimbre.settings import REFERENCE_RATE, Settings
 
 _CPU = torch.device("cpu")
@@ -113,6 +114,18 @@ class Window:
             length=n_samples,
         )
         return samples
+
+
+def compute_device(settings: Settings) -> torch.device:
+    """Choose where to compute: CUDA where there is one, unless the settings say otherwise.
+
+    Raises:
+        InputError: CUDA is asked for and is not there.
+    """
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise InputError("device is cuda: no CUDA device is there, use auto or cpu")
+    return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
 
 
 def _nearest_smooth(length: float) -> int:

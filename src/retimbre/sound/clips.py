@@ -1,8 +1,9 @@
-"""What comes in: clips of any kind, and what the networks hear of them."""
+"""Clips of any kind: opened, mixed, cut to excerpts, and brought to the working rate and level."""
 
 import math
 import os
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,13 @@ from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Sound, seconds
 from retimbre.sound.files import Recording
 from retimbre.sound.loudness import loudness
-from retimbre.sound.stereo import joint_magnitude
-from retimbre.sound.stft import Window, log_magnitude
+from retimbre.sound.stft import Window
 
 Clip = Audio | str | os.PathLike[str] | tuple[Any, int]
 """A path, an :class:`Audio`, or (array of shape (N,) or (C, N), rate in Hz)."""
 
 Mix = Sequence[tuple[Clip, float]]
-"""Several clips with the weight of each."""
+"""Several clips with the weight of each, in a list or a tuple."""
 
 WORKING_LOUDNESS = -20.0
 """LUFS at which the clips enter the network, so that a quiet recording weighs as much as a loud one
@@ -34,11 +34,16 @@ MAX_WORKING_RATE = 48_000
 24 kHz, which nobody hears, is left out."""
 
 STYLE_SECONDS, N_EXCERPTS = 20.0, 8
-"""Seconds of a style that are heard, and in how many pieces where it is longer: spread evenly over it."""
+"""Seconds of a style that are analysed, and the number of excerpts of a longer one, spread evenly over it."""
 
 
 def as_sound(clip: Clip, name: str) -> Audio | Recording:
-    """Open a clip and check that it can be used; ``name`` is what errors call it."""
+    """Open a clip and check that it can be used; ``name`` is its name in errors.
+
+    Raises:
+        InputError: no clip, or a silent one.
+        AudioReadError: a path that cannot be read.
+    """
     sound: Audio | Recording
     try:
         if isinstance(clip, Audio):
@@ -58,37 +63,46 @@ def as_sound(clip: Clip, name: str) -> Audio | Recording:
     return sound
 
 
-def as_mix(style: Clip | Mix) -> list[tuple[Sound, float]]:
+def as_mix(style: Clip | Mix) -> list[tuple[Audio | Recording, float]]:
     """Open one style or several, and turn weights into shares that sum to one.
 
     A style of weight 0 has no part in the result and is not read.
+
+    Raises:
+        InputError: no pairs of clip and weight, weights that cannot be used, or as in :func:`as_sound`.
     """
-    if not isinstance(style, list):
+    if not _is_mix(style):
         return [(as_sound(style, "style"), 1.0)]  # type: ignore[arg-type]
-    weights = [weight for _, weight in style]
-    if not weights or not all(0 <= w < np.inf for w in weights) or sum(weights) == 0:
+    pairs: list[tuple[Clip, float]] = []
+    for item in style:  # type: ignore[union-attr]
+        if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Real)):
+            raise InputError(f"the styles hold {_describe(item)}: expected pairs of a clip and its weight")
+        pairs.append((item[0], float(item[1])))
+    weights = [weight for _, weight in pairs]
+    if not weights or not all(0 <= weight < math.inf for weight in weights) or sum(weights) == 0:
         raise InputError(
             f"the weights of the styles are {weights}: expected numbers of at least 0, not all 0"
         )
-    return [(as_sound(clip, "style"), w / sum(weights)) for clip, w in style if w > 0]
+    return [(as_sound(clip, "style"), w / sum(weights)) for clip, w in pairs if w > 0]
 
 
-def paths(*clips: object) -> list[Path]:
-    """Those of several clips, or clips with weights, that are files."""
-    flat = [pair[0] if isinstance(pair, tuple) else pair for c in clips for pair in _listed(c)]
+def _is_mix(style: object) -> bool:
+    """Tell several clips with weights from one clip, of which (samples, rate) is a tuple too."""
+    if isinstance(style, tuple):
+        return not (len(style) == 2 and isinstance(style[1], Real))
+    return isinstance(style, Sequence) and not isinstance(style, (str, bytes))
+
+
+def _describe(item: object) -> str:
+    return f"a tuple of {len(item)}" if isinstance(item, tuple) else type(item).__name__
+
+
+def input_paths(*clips: Clip | Mix) -> list[Path]:
+    """List the files among clips and mixes."""
+    flat: list[Any] = []
+    for clip in clips:
+        flat += [pair[0] for pair in clip] if _is_mix(clip) else [clip]  # type: ignore[index, union-attr]
     return [Path(clip) for clip in flat if isinstance(clip, (str, os.PathLike))]
-
-
-def _listed(clip: object) -> list[Any]:
-    return clip if isinstance(clip, list) else [clip]
-
-
-def device(settings: Settings) -> torch.device:
-    """Where to compute."""
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
-        raise InputError("device is cuda: no CUDA device is there, use auto or cpu")
-    return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
 
 
 def check_length(sound: Sound, name: str, settings: Settings) -> None:
@@ -102,18 +116,18 @@ def check_length(sound: Sound, name: str, settings: Settings) -> None:
 
 
 def excerpts(style: Sound, settings: Settings) -> list[Audio]:
-    """The style itself, or of a long one pieces spread evenly over it."""
+    """Take the style itself, or of a long one pieces spread evenly over it."""
     check_length(style, "style", settings)
     rate, n_samples = style.sample_rate, style.n_samples
     places = [slice(0, n_samples)]
     if seconds(style) > STYLE_SECONDS:
         length = round(STYLE_SECONDS / N_EXCERPTS * rate)
         places = [slice(start, start + length) for start in _spread(n_samples - length, N_EXCERPTS)]
-    pieces = [Audio(samples, rate) for samples in blocks.windows(style, places)]
+    pieces = [Audio(samples, rate) for samples in blocks.pieces_at(style, places)]
     sounding = [piece for piece in pieces if not piece.is_silent]
     if sounding:
         return sounding
-    return [Audio(s, rate) for s in blocks.windows(style, [_around_the_peak(style, length)])]
+    return [Audio(s, rate) for s in blocks.pieces_at(style, [_around_the_peak(style, length)])]
 
 
 def _spread(last: int, n: int) -> Iterator[int]:
@@ -121,7 +135,7 @@ def _spread(last: int, n: int) -> Iterator[int]:
 
 
 def _around_the_peak(sound: Sound, length: int) -> slice:
-    """Where the ``length`` samples around the loudest are: in a clip whose sound the even spread misses."""
+    """Find the ``length`` samples around the loudest, in a clip whose sound the even spread misses."""
     at, highest, start = 0, 0.0, 0
     for piece in sound.pieces(1 << 18):
         peaks = np.abs(piece).max(axis=0)
@@ -132,18 +146,17 @@ def _around_the_peak(sound: Sound, length: int) -> slice:
     return slice(first, first + length)
 
 
-def levelled(clip: Audio, rate: int, *, floor: float = -math.inf) -> Tensor:
-    """Samples (C, N) of a clip at the working rate and loudness; ``floor`` (LUFS) bounds the gain."""
+def normalized(clip: Audio, rate: int, *, floor: float = -math.inf) -> Tensor:
+    """Bring a clip to the working rate and loudness.
+
+    Args:
+        clip: The clip.
+        rate: Working rate in Hz.
+        floor: Lowest loudness in LUFS that it is taken for: bounds the gain.
+
+    Shape:
+        (C, N).
+    """
     clip = clip.resampled(rate)
     gain = 10 ** ((WORKING_LOUDNESS - max(floor, loudness(clip))) / 20)
     return torch.from_numpy(clip.samples * np.float32(gain))
-
-
-def analyse(clip: Audio, rate: int, window: Window, *, floor: float = -math.inf) -> Tensor:
-    """Complex bins (C, F, T) of a clip at the working rate and loudness."""
-    return window.stft(levelled(clip, rate, floor=floor).to(window.device))
-
-
-def spectrogram(bins: Tensor) -> Tensor:
-    """What networks see of complex bins (C, F, T): compressed, all channels as one, (F, T)."""
-    return log_magnitude(joint_magnitude(bins))

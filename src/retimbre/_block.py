@@ -1,0 +1,105 @@
+"""One block of a content as a pure function of its samples and a prepared style."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from retimbre._content import ContentBlock
+from retimbre._sample_domain import SampleStyle
+from retimbre._spectrogram_domain import SpectrogramStyle
+from retimbre.alignment.passage import Passage
+from retimbre.networks.registry import NetworkSpec
+from retimbre.optim.minimise import Report
+from retimbre.result import Block
+from retimbre.settings import Settings
+from retimbre.sound.audio import Audio, fit
+from retimbre.sound.clips import normalized
+from retimbre.sound.loudness import loudness
+from retimbre.sound.stft import Window
+
+
+class PreparedStyle(Protocol):
+    """A style at one working rate: all that does not depend on a content is done.
+
+    There are two, for networks that take a spectrogram and for those that take samples.
+    """
+
+    def descend(
+        self, content: Passage, settings: Settings, render: Callable[[Tensor], Audio], report: Report
+    ) -> tuple[Tensor, Block]:
+        """Descend from a content towards the style.
+
+        Args:
+            content: A block of the content, at the working rate and level.
+            settings: Settings of this run; those that the style was prepared with, and any strength.
+            render: From samples at the working rate to sound, for previews.
+            report: Takes in every step.
+
+        Returns:
+            Samples (C, N) at the working rate, and the record of the block.
+
+        Raises:
+            KeyboardInterrupt: an interrupt before there was anything to keep.
+        """
+
+
+def prepare_style(
+    excerpts: Sequence[tuple[Sequence[Audio], float]],
+    rate: int,
+    window: Window,
+    settings: Settings,
+    network: NetworkSpec | Any,
+) -> PreparedStyle:
+    """Analyse a style at a working rate, for the input that the network takes.
+
+    Args:
+        excerpts: Pieces of each style clip, and its share.
+        rate: Working rate in Hz.
+        window: The transform at that rate.
+        settings: The settings.
+        network: A network's spec, or a network.
+    """
+    clips = [
+        ([normalized(piece, rate).to(window.device) for piece in pieces], share) for pieces, share in excerpts
+    ]
+
+    def network_for(window: Window) -> Any:
+        if not isinstance(network, NetworkSpec):
+            return network
+        return network.make(window.stated(settings, rate), window.n_bins, window.device)
+
+    network_rate: int | None = getattr(network, "sample_rate", None)
+    if network_rate is not None:
+        return SampleStyle(clips, rate, network_for(window), network_rate)
+    return SpectrogramStyle(clips, rate, window, settings, network_for)
+
+
+def make_block(content: ContentBlock, style: PreparedStyle, settings: Settings, report: Report) -> Block:
+    """Give a block of a content the sound of a style, with the block's own loudness.
+
+    Args:
+        content: The block, not silent.
+        style: The style at the block's working rate.
+        settings: Settings of this run.
+        report: Takes in every step.
+
+    Raises:
+        KeyboardInterrupt: an interrupt before there was anything to keep.
+    """
+
+    def render(samples: Tensor) -> Audio:
+        made = Audio(samples.cpu().numpy(), content.rate).resampled(content.sample_rate).samples
+        cut = fit(made[:, content.margin :], content.samples.shape[1])
+        if cut.any():
+            level = level_of_content() - loudness(Audio(cut, content.sample_rate))
+            cut = cut * np.float32(10 ** (level / 20))
+        return Audio(cut, content.sample_rate)
+
+    def level_of_content() -> float:
+        return loudness(Audio(content.samples, content.sample_rate))
+
+    samples, record = style.descend(content.passage, settings, render, report)
+    return replace(record, samples=render(samples).samples)

@@ -1,0 +1,124 @@
+"""Runs the blocks of a clip, one after the other or several at once, with progress and interrupts."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TypeVar
+
+import torch
+
+from retimbre.optim.minimise import OnStep, Report, Step
+from retimbre.result import Block
+
+Item = TypeVar("Item")
+Made = TypeVar("Made", bound=Block)
+
+
+class Runner:
+    """Makes blocks, counts their steps, and stops at an interrupt or where a block ends before its time.
+
+    Args:
+        n_blocks: Number of blocks.
+        jobs: Blocks at work at once, one thread each.
+        on_step: Called with every step, by one thread at a time.
+
+    Attributes:
+        steps: Steps of all blocks in the order of their evaluation.
+        interrupted: Whether an interrupt came before a block had anything to keep.
+    """
+
+    def __init__(self, n_blocks: int, *, jobs: int = 1, on_step: OnStep | None = None) -> None:
+        self.steps: list[Step] = []
+        self.interrupted = False
+        self._on_step, self._jobs = on_step, min(jobs, n_blocks)
+        self._done = [0.0] * n_blocks
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._began = time.perf_counter()
+
+    def run(
+        self, items: Iterable[Item], make: Callable[[Item, Report], Made | None]
+    ) -> Iterator[tuple[Item, Made | None]]:
+        """Make a block of each item, in order; ``None`` where there is nothing to do, or after a stop."""
+        tasks = enumerate(items)
+        if self._jobs == 1:
+            yield from ((item, self._make(number, item, make)) for number, item in tasks)
+            return
+        n_threads = torch.get_num_threads()
+        waiting: deque[tuple[Item, Future[Made | None]]] = deque()
+        # Threads and not processes: torch lets go of Python's lock while it computes, and a thread needs no
+        # second torch, no copy of the style, and nothing of the caller's program (docs/performance.md).
+        with ThreadPoolExecutor(self._jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                for number, item in tasks:
+                    if len(waiting) == self._jobs:
+                        yield self._finished(*waiting.popleft())
+                    waiting.append((item, pool.submit(self._make, number, item, make)))
+                while waiting:
+                    yield self._finished(*waiting.popleft())
+            finally:
+                self._stop.set()  # should the caller have given up
+                torch.set_num_threads(n_threads)
+
+    def _finished(self, item: Item, future: "Future[Made | None]") -> tuple[Item, Made | None]:
+        try:
+            return item, future.result()
+        except KeyboardInterrupt:  # Ctrl-C finds the main thread here
+            self._stop.set()
+            return item, future.result()
+
+    def _make(self, number: int, item: Item, make: Callable[[Item, Report], Made | None]) -> Made | None:
+        if self._stop.is_set():
+            return None
+        try:
+            block = make(item, _BlockReport(self, number))
+        except KeyboardInterrupt:  # before there was anything to keep
+            self._stop.set()
+            self.interrupted = True
+            return None
+        if block is not None and block.stopped in ("interrupted", "diverged"):
+            self._stop.set()
+        self._done[number] = 1.0
+        return block
+
+    def count(self, step: Step, number: int) -> Step:
+        """Number a step of a block among those of all, keep it without its sound, and pass it on."""
+        with self._lock:
+            self._done[number] = step.done
+            counted = replace(
+                step,
+                evaluation=len(self.steps) + 1,
+                seconds=time.perf_counter() - self._began,
+                block=number + 1,
+                n_blocks=len(self._done),
+                done=fmean(self._done),
+            )
+            self.steps.append(counted.silent())
+            try:
+                if self._on_step is not None:
+                    self._on_step(counted)
+            except KeyboardInterrupt:
+                self._stop.set()
+            return counted
+
+    def check(self) -> None:
+        """Raise a ``KeyboardInterrupt`` where the run is to stop."""
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class _BlockReport:
+    """Reports the steps of one block to its runner."""
+
+    runner: Runner
+    number: int
+
+    def count(self, step: Step) -> Step:
+        return self.runner.count(step, self.number)
+
+    def check(self) -> None:
+        self.runner.check()

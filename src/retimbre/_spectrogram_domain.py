@@ -1,0 +1,215 @@
+"""The domain of networks that take a spectrogram: a prepared style, and the descent towards it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from retimbre._synthesis import to_waveform
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.registry import find_alignments
+from retimbre.alignment.target import Choice, choose_alignment, default_strength, interpolate
+from retimbre.losses.terms import Style, StyleStatistics, balanced_objective, style_statistics
+from retimbre.optim.minimise import Report, minimise
+from retimbre.result import Block
+from retimbre.settings import Settings
+from retimbre.sound.audio import Audio
+from retimbre.sound.phase import griffin_lim
+from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
+
+
+class _NetworkStyle:
+    """A style in a network, of which the statistics are computed when first asked for."""
+
+    def __init__(self, network: Any, style: Style) -> None:
+        self._network, self.style = network, style
+
+    @cached_property
+    def statistics(self) -> StyleStatistics:
+        return style_statistics(self._network, self.style)
+
+
+class _View:
+    """A style under one window, with the network for its spectrograms."""
+
+    def __init__(self, window: Window, network: Any, style: Style) -> None:
+        self.window, self.network, self._style = window, network, style
+        self._fitted: tuple[int, _NetworkStyle] | None = None
+
+    def fitted(self, n_frames: int) -> _NetworkStyle:
+        """Give the style in clips of ``n_frames``; blocks and contents of one length share it."""
+        if self._fitted is None or self._fitted[0] != n_frames:
+            self._fitted = n_frames, _NetworkStyle(self.network, self._style.fitted(n_frames))
+        return self._fitted[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Aligned:
+    """A style brought to a content: all that does not depend on the strength.
+
+    Attributes:
+        how: Name of the alignment, or ``"none"``.
+        styles: The style of the style term under each window.
+        played: Spectrogram (F, T) to which the content is drawn under each window; empty if to none.
+        bins: Complex bins (C, F, T) of the played style, if it has samples.
+        default_strength: Strength where none is set.
+    """
+
+    how: str
+    styles: Sequence[_NetworkStyle]
+    played: Sequence[Tensor]
+    bins: Tensor | None
+    default_strength: float
+
+
+class SpectrogramStyle:
+    """A style at one working rate, prepared for networks that take a spectrogram.
+
+    Args:
+        clips: Pieces of each style clip, samples (C, N) at the working rate and level, and its share.
+        rate: Working rate in Hz.
+        window: The main transform.
+        settings: ``align``, ``resolutions``, ``n_iter_phase``.
+        network_for: Makes the network for spectrograms under a window.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[tuple[Sequence[Tensor], float]],
+        rate: int,
+        window: Window,
+        settings: Settings,
+        network_for: Callable[[Window], Any],
+    ) -> None:
+        self._settings = settings
+        passages = [(Passage(pieces, rate, window), share) for pieces, share in clips]
+        self._views = [
+            _View(w, network_for(w), Style([(passage.frames_under(w), share) for passage, share in passages]))
+            for w in (window.around() if settings.resolutions == "three" else [window])
+        ]
+        self._alignments = find_alignments(settings.align)
+        for alignment in self._alignments.values():
+            alignment.fit(passages)
+        self.tonality = tuple(p.tonality for p, _ in passages if p.tonality is not None)
+        self._known: WeakKeyDictionary[Passage, _Aligned] = WeakKeyDictionary()
+
+    def descend(
+        self, content: Passage, settings: Settings, render: Callable[[Tensor], Audio], report: Report
+    ) -> tuple[Tensor, Block]:
+        """Descend over the spectrogram, then over the waveform.
+
+        Args:
+            content: A block of the content.
+            settings: Settings of this run, of the same style and network.
+            render: From samples at the working rate to sound, for previews.
+            report: Takes in every step.
+
+        Returns:
+            Samples (C, N) at the working rate, and the record of the block.
+        """
+        bins = content.bins  # the spectrogram comes from them, too
+        aligned = self._align(content)
+        strength = aligned.default_strength if settings.strength is None else settings.strength
+        drawn = 0.0 if settings.content_weight is not None else strength
+        targets, objectives = [], []
+        for n, (view, fitted) in enumerate(zip(self._views, aligned.styles, strict=True)):
+            frames = content.frames if n == 0 else content.frames_under(view.window)
+            targets.append(interpolate(frames, aligned.played[n], drawn) if aligned.played else frames)
+            objectives.append(
+                balanced_objective(
+                    fitted.statistics,
+                    targets[n],
+                    fitted.style,
+                    strength=strength,
+                    content_weight=settings.content_weight,
+                )
+            )
+        window, style = self._views[0].window, aligned.styles[0].style
+        bins = bins if aligned.bins is None else aligned.bins
+        clips = (content.frames, targets[0], *(clip for clip, _ in style.clips))
+        top = torch.stack([clip.amax(dim=1, keepdim=True) for clip in clips]).amax(dim=0)
+        found = minimise(
+            objectives[0],
+            _start(targets[0], style, settings),
+            settings,
+            n_iter=settings.n_iter,
+            top=top,  # no bin need be louder than it ever is in any of the clips
+            report=report,
+            preview=lambda frames: render(
+                window.istft(from_log_magnitude(frames) * image(bins), content.n_samples)
+            ),
+            done=(0.0, 0.5),
+        )
+        others = list(zip(objectives[1:], (view.window for view in self._views[1:]), strict=True))
+        waveform = to_waveform(
+            found,
+            bins,
+            content.n_samples,
+            objectives[0],
+            window,
+            settings,
+            others=others,
+            report=report,
+            preview=render,
+        )
+        return waveform.samples, Block(
+            samples=None,
+            best=found.best,
+            loss=waveform.loss,
+            content_weight=objectives[0].content_weight,
+            spectral_convergence=waveform.spectral_convergence,
+            stopped=waveform.stopped,
+            choice=Choice(
+                aligned.how,
+                None if settings.content_weight is not None else strength,
+                content.tonality,
+                self.tonality,
+            ),
+        )
+
+    def _align(self, content: Passage) -> _Aligned:
+        """Bring the style to a content; of a content that is known, remember how."""
+        if content not in self._known:
+            self._known[content] = self._aligned(content)
+        return self._known[content]
+
+    def _aligned(self, content: Passage) -> _Aligned:
+        how = choose_alignment(self._alignments, self._settings.align, content)
+        played = None if how == "none" else self._alignments[how].play(content)
+        fitted = [view.fitted(1 + content.n_samples // view.window.hop_length) for view in self._views]
+        if played is None:
+            return _Aligned(how, fitted, [], None, default_strength(None))
+        bins = None if played.samples is None else self._views[0].window.stft(played.samples)
+        styles, means = [], []
+        for n, view in enumerate(self._views):
+            clips = played.clips
+            if n > 0:
+                clips = [(self._seen(frames, content, view.window), share) for frames, share in clips]
+            style = Style(list(clips))
+            styles.append(_NetworkStyle(view.network, style) if played.replaces_style else fitted[n])
+            means.append(style.mean)
+        return _Aligned(how, styles, means, bins, default_strength(played))
+
+    def _seen(self, frames: Tensor, content: Passage, window: Window) -> Tensor:
+        """Bring a spectrogram of the content's shape under another window, by way of sound."""
+        n_iter, main = self._settings.n_iter_phase, self._views[0].window
+        directions = image(content.bins)
+        samples, _ = griffin_lim(
+            from_log_magnitude(frames), directions, main, content.n_samples, n_iter=n_iter
+        )
+        return log_magnitude(joint_magnitude(window.stft(samples)))
+
+
+def _start(target: Tensor, style: Style, settings: Settings) -> Tensor:
+    """Give the compressed spectrogram (F, T) to start from."""
+    if settings.init == "content":
+        return target
+    if settings.init == "style":
+        return style.frames(target.shape[1])
+    noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(settings.seed))
+    return noise.to(target.device) * 2 * target.mean()

@@ -1,0 +1,105 @@
+"""Samples for a spectrogram: Griffin-Lim, and then a descent over the waveform itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from retimbre.losses.terms import Objective, Terms
+from retimbre.optim.minimise import Minimum, Preview, Report, StopReason, minimise
+from retimbre.settings import Settings
+from retimbre.sound.phase import griffin_lim, spectral_convergence
+from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Samples for a spectrogram.
+
+    Attributes:
+        samples: (C, N).
+        loss: Their loss.
+        spectral_convergence: Of the spectrogram asked for and theirs, in dB.
+        stopped: Reason for the end of the spectrogram's stage, or an interrupt on the way here.
+    """
+
+    samples: Tensor
+    loss: float
+    spectral_convergence: float
+    stopped: StopReason
+
+
+def to_waveform(
+    found: Minimum,
+    bins: Tensor,
+    n_samples: int,
+    objective: Objective,
+    window: Window,
+    settings: Settings,
+    *,
+    others: Sequence[tuple[Objective, Window]] = (),
+    report: Report | None = None,
+    preview: Preview | None = None,
+) -> Waveform:
+    """Find samples for a spectrogram.
+
+    Griffin-Lim finds a waveform near it, and a few iterations on the waveform itself bring that as near to
+    the objective as the spectrogram was.
+
+    Args:
+        found: Minimum over the spectrogram; its point is the compressed spectrogram (F, T) asked for.
+        bins: Complex, (C, F, T): the stereo image, and the phase to start from.
+        n_samples: Length N.
+        objective: Objective of that minimum.
+        window: The transform.
+        settings: ``n_iter_phase``, ``n_iter_waveform``, ``optimizer``, ``tolerance``.
+        others: Objectives under other windows: the iterations on the waveform then descend the mean of all.
+        report: Takes in every step.
+        preview: Renders samples, for :meth:`retimbre.Step.audio`.
+    """
+    # A channel that is silent stays so: where all are nearly silent, rounding would leak into it.
+    sounding = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
+    spectrogram_of = _spectrogram_under(window, sounding)
+    asked = from_log_magnitude(found.point)
+    samples, _ = griffin_lim(asked, image(bins), window, n_samples, n_iter=settings.n_iter_phase)
+    samples, stopped = samples * sounding, found.stopped
+    if settings.n_iter_waveform and stopped not in ("interrupted", "diverged"):
+        terms_of = _mean_terms(
+            [(objective, spectrogram_of)] + [(o, _spectrogram_under(w, sounding)) for o, w in others]
+        )
+        finish = minimise(
+            Objective(terms_of, objective.content_weight),
+            samples,
+            settings,
+            stage="waveform",
+            n_iter=settings.n_iter_waveform,
+            spectrogram_of=lambda x: x,
+            report=report,
+            preview=preview,
+            done=(0.5, 1.0),
+        )
+        samples = finish.point
+        stopped = "interrupted" if finish.stopped == "interrupted" else stopped
+    with torch.no_grad():
+        reached = spectrogram_of(samples)
+        loss = float(objective.total(objective.terms(reached)))
+    return Waveform(samples, loss, spectral_convergence(from_log_magnitude(reached), asked), stopped)
+
+
+def _spectrogram_under(window: Window, sounding: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda samples: log_magnitude(joint_magnitude(window.stft(samples * sounding)))
+
+
+def _mean_terms(parts: Sequence[tuple[Objective, Callable[[Tensor], Tensor]]]) -> Callable[[Tensor], Terms]:
+    """Give the mean terms of objectives under several windows, in units of the first one's content weight."""
+    main = parts[0][0].content_weight
+
+    def terms_of(samples: Tensor) -> Terms:
+        terms = [objective.terms(spectrogram_of(samples)) for objective, spectrogram_of in parts]
+        weights = [objective.content_weight / main if main else 1.0 for objective, _ in parts]
+        content = [weight * term.content for weight, term in zip(weights, terms, strict=True)]
+        return Terms(torch.stack(content).mean(), torch.stack([term.style for term in terms]).mean())
+
+    return terms_of

@@ -1,0 +1,78 @@
+"""A clip as alignments take it: samples, spectrogram and notes, each computed when first asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from retimbre.alignment.intonation import deviations
+from retimbre.alignment.notes import Grid, Notes, transcribe, tuning
+from retimbre.sound.stereo import joint_magnitude
+from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
+
+
+@dataclass(frozen=True, eq=False)
+class Transcription:
+    """The notes of a clip.
+
+    Attributes:
+        notes: Partials, loudness of every pitch, noise.
+        deviations: Distance of each note from its pitch in semitones, (P, T).
+        grid: Places of the partials.
+    """
+
+    notes: Notes
+    deviations: Tensor
+    grid: Grid
+
+
+class Passage:
+    """A clip at the working rate and level; each part is computed once and kept while the object lives.
+
+    Args:
+        pieces: Samples (C, N): one tensor for a whole clip, several for the excerpts of a long one.
+        sample_rate: Rate in Hz.
+        window: The transform.
+    """
+
+    def __init__(self, pieces: Sequence[Tensor], sample_rate: int, window: Window) -> None:
+        self.pieces, self.sample_rate, self.window = list(pieces), sample_rate, window
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples N per channel, over all pieces."""
+        return sum(piece.shape[1] for piece in self.pieces)
+
+    @cached_property
+    def bins(self) -> Tensor:
+        """Complex bins (C, F, T), one piece after the other."""
+        bins = [self.window.stft(piece) for piece in self.pieces]
+        return bins[0] if len(bins) == 1 else torch.cat(bins, dim=2)
+
+    @cached_property
+    def frames(self) -> Tensor:
+        """Compressed spectrogram (F, T) of all channels as one."""
+        return self.frames_under(self.window)
+
+    def frames_under(self, window: Window) -> Tensor:
+        """Compute the compressed spectrogram (F, T) under another window."""
+        if window is self.window and "bins" in vars(self):
+            return log_magnitude(joint_magnitude(self.bins))
+        spectrograms = [log_magnitude(joint_magnitude(window.stft(piece))) for piece in self.pieces]
+        return torch.cat(spectrograms, dim=1)
+
+    @cached_property
+    def transcription(self) -> Transcription:
+        """The notes; of a clip that is not silent."""
+        magnitude, n_fft = from_log_magnitude(self.frames), self.window.n_fft
+        tuned = tuning(magnitude, n_fft, self.sample_rate)
+        grid = Grid.of(n_fft, self.sample_rate, tuned, magnitude.device)
+        notes = transcribe(magnitude, grid)
+        return Transcription(notes, deviations(magnitude, notes.activations, grid), grid)
+
+    @property
+    def tonality(self) -> float | None:
+        """Fraction of all magnitudes that is notes and not noise; ``None`` before the notes are known."""
+        return self.transcription.notes.tonality if "transcription" in vars(self) else None

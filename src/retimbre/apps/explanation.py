@@ -1,0 +1,81 @@
+"""Sentences about a run: the choices made from the clips, and anything that deserves a line by itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retimbre.alignment.pitch import TONAL
+from retimbre.result import Result
+from retimbre.settings import Settings
+
+_HOW = {
+    "none": "content and style stay as they are",
+    "pitch": "the style is played at the content's pitches",
+    "quantile": "the content moves towards the style's levels in 40 bands, and the style stays as it is",
+    "equalised": "the content moves towards the style's mean spectrum, and the style stays as it is",
+}
+
+
+def explain(result: Result) -> list[str]:
+    """Explain the choices of a run: alignment, strength, network and start; nothing where there were none."""
+    if not result.choices:
+        return []
+    settings, default = result.settings, Settings()
+    start = "the target of the content term" if settings.init == "content" else settings.init
+    network = "the default" if settings.network == default.network else "as the settings say"
+    return [
+        *_alignments(result),
+        _strengths(result),
+        f"network {settings.network}, {network}; start from {start}",
+    ]
+
+
+def _alignments(result: Result) -> list[str]:
+    choices = result.choices
+    why = "as the settings say"
+    if result.settings.align == "auto" and choices[0].style_tonality:
+        why = f"tonality is {min(choices[0].style_tonality):.2f} for the style"
+        contents = [choice.tonality for choice in choices if choice.tonality is not None]
+        if contents:
+            why += f" and {min(contents):.2f}" + (f" to {max(contents):.2f}" if len(contents) > 1 else "")
+            why += " for the content"
+        why += f", and from {TONAL} on a clip has pitches"
+    lines = []
+    for how in dict.fromkeys(choice.how for choice in choices):
+        n_blocks = sum(choice.how == how for choice in choices)
+        where = "" if n_blocks == len(choices) else f"in {n_blocks} of {len(choices)} blocks, "
+        lines.append(f"{where}{_HOW.get(how, f'the style is aligned by {how}')}: {why}")
+    return lines
+
+
+def _strengths(result: Result) -> str:
+    settings = result.settings
+    if settings.content_weight is not None:
+        return f"content weight {settings.content_weight:g}, as the settings say, and no strength"
+    strengths = " and ".join(dict.fromkeys(f"{choice.strength:g}" for choice in result.choices))
+    if settings.strength is not None:
+        return f"strength {strengths}, as the settings say"
+    hows = {choice.how for choice in result.choices}
+    of = "an aligned style" if hows == {"pitch"} else "a style as it is" if hows == {"none"} else "each block"
+    return f"strength {strengths}, the default for {of}"
+
+
+def notices(result: Result, styles: Sequence[Path]) -> list[str]:
+    """Give the lines that a user should see without asking.
+
+    Args:
+        result: The run.
+        styles: Files of the styles that took part.
+    """
+    lines = []
+    if result.ignored:
+        names, verb = ", ".join(result.ignored), "mean" if len(result.ignored) > 1 else "means"
+        beside = "beside content_weight" if result.ignored == ("strength",) else "here"
+        lines.append(f"{names} {verb} nothing {beside} (network {result.settings.network}): left aside")
+    tonality = result.choices[0].style_tonality if result.choices else ()
+    if result.settings.align == "auto" and any(t >= TONAL for t in tonality):
+        without = [f"{path} ({t:.2f})" for path, t in zip(styles, tonality, strict=True) if t < TONAL]
+        if without:
+            lines.append(
+                f"no style is aligned, as {', '.join(without)} has no pitches (tonality from {TONAL} on)"
+            )
+    return lines

@@ -1,0 +1,103 @@
+"""Records of a run: one for each block, and the result."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from retimbre.alignment.target import Choice
+from retimbre.optim.minimise import Step, StopReason
+from retimbre.settings import Settings
+from retimbre.sound import files
+from retimbre.sound.audio import Audio, Samples
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One block of a clip, made.
+
+    Attributes:
+        samples: float32 (C, n) at the clip's rate; ``None`` in a :class:`Result`, whose clip holds them.
+        best: Step of the spectrogram that was asked for; ``None`` where the first evaluation diverged.
+        loss: Loss recomputed from the samples, before their level was set.
+        content_weight: Weight of the content term, set or found from the strength.
+        spectral_convergence: Of the spectrogram asked for and that of the samples, in dB
+            (:func:`retimbre.sound.phase.spectral_convergence`); lower is nearer.
+        stopped: Reason for the end of the spectrogram's stage.
+        choice: Alignment and strength; ``None`` for a network that takes samples, and for a texture.
+    """
+
+    samples: Samples | None
+    best: Step | None
+    loss: float
+    content_weight: float
+    spectral_convergence: float
+    stopped: StopReason
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of a transfer or a texture.
+
+    Attributes:
+        clip: The clip, or the path that it was written to.
+        settings: Settings of the run.
+        steps: One per evaluation, in order; empty at strength 0.
+        blocks: One record for each block that was worked on; silent ones are not.
+        stopped: Reason for the end: that of the block that ended before its time, or else of the last one;
+            ``"untouched"`` at strength 0. Of a run that was interrupted or diverged the clip is the best
+            before that.
+        seconds: Time taken.
+        ignored: Names of the settings that mean nothing here, though they were set.
+    """
+
+    clip: Audio | Path
+    settings: Settings
+    steps: tuple[Step, ...]
+    blocks: tuple[Block, ...]
+    stopped: StopReason
+    seconds: float
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def audio(self) -> Audio:
+        """The clip; of a transfer to a file it is read from there."""
+        return files.read(self.clip) if isinstance(self.clip, Path) else self.clip
+
+    @property
+    def best(self) -> Step | None:
+        """The last block's best step, with the mean terms of all blocks; ``None`` at strength 0."""
+        steps = [block.best for block in self.blocks if block.best is not None]
+        if not steps:
+            return None
+        loss, content, style = (fmean(getattr(s, k) for s in steps) for k in ("loss", "content", "style"))
+        return replace(steps[-1], loss=loss, content=content, style=style)
+
+    @property
+    def loss(self) -> float:
+        """Mean over the blocks of the loss recomputed from the samples; 0 at strength 0."""
+        return self._mean(lambda block: block.loss, 0.0)
+
+    @property
+    def content_weight(self) -> float:
+        """Mean over the blocks of the weight of the content term; infinite at strength 0."""
+        return self._mean(lambda block: block.content_weight, float("inf"))
+
+    @property
+    def spectral_convergence(self) -> float:
+        """Mean over the blocks of the spectral convergence in dB; -inf at strength 0."""
+        return self._mean(lambda block: block.spectral_convergence, -float("inf"))
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Choice of each block that has one."""
+        return tuple(block.choice for block in self.blocks if block.choice is not None)
+
+    def _mean(self, of: Callable[[Block], float], otherwise: float) -> float:
+        return fmean(map(of, self.blocks)) if self.blocks else otherwise
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the clip; the suffix says the format (:func:`retimbre.write`)."""
+        files.write(path, self.audio)
