@@ -73,3 +73,11 @@ def test_imports_point_up_the_list() -> None:
                 order = INSIDE[wing]
                 assert order.index(rest[0]) < order.index(room[0]), f"{path} imports {name}"
     assert checked > 20
+
+
+def test_the_page_of_the_architecture_names_every_module() -> None:
+    page = (Path(__file__).parents[1] / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = page.partition("## Rooms")[2].partition("\n## ")[0]
+    missing = [path for path in _files() if f"`{path.stem}`" not in rooms]
+    assert not missing, missing
+    assert all(f"**`{room}/`**" in rooms for room in INSIDE)
