@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: demo test check bench quality pictures build clean
+.PHONY: demo test check docs bench quality pictures build clean
 
 $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "retimbre needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -29,6 +29,10 @@ check: $(VENV)/ready-test $(VENV)/transcriber
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+docs: $(VENV)/ready-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site -d build/doctrees
+	@echo site/index.html
+
 pictures: $(VENV)/ready-demo
 	$(BIN)/python benchmarks/pictures.py
 
@@ -43,4 +47,4 @@ build: $(VENV)/ready-test
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) build dist demo quality
+	rm -rf $(VENV) build dist demo quality site
