@@ -20,9 +20,10 @@ from torch import Tensor
 
 from retimbre import Settings, _spectrogram_domain, transfer
 from retimbre.alignment import instrument, notes, passage
+from retimbre.alignment.grid import Grid
 from retimbre.alignment.instrument import Instrument
-from retimbre.alignment.intonation import drawn
-from retimbre.alignment.notes import Grid, Notes
+from retimbre.alignment.intonation import render_partials
+from retimbre.alignment.notes import Notes
 from retimbre.metrics import spectral
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.features import ClipFeatures
@@ -35,11 +36,13 @@ CPU = torch.device("cpu")
 
 
 def _own_noise(self: Instrument, played: Notes, deviations: Tensor, grid: Grid) -> Tensor:
-    return drawn(self.amplitudes, played.activations, deviations, grid) + grid.bands.T @ played.noise
+    return (
+        render_partials(self.amplitudes, played.activations, deviations, grid) + grid.bands.T @ played.noise
+    )
 
 
 def _neighbours(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:
-    return notes.smoothed(amplitudes, weights, (2.0, 0.02))
+    return notes.smooth_amplitudes(amplitudes, weights, (2.0, 0.02))
 
 
 def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
@@ -54,15 +57,19 @@ def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
     yield "the waveform's own descent", replace(settings, n_iter_waveform=0), []
     alone = ((first, 0.0), (second, 0.0))
     yield "leaning on all pitches", settings, [patch.object(notes, "_NEIGHBOURS", alone)]
-    every = patch.object(notes, "sounding", lambda activations: torch.ones_like(activations) > 0)
+    every = patch.object(notes, "sounding_notes", lambda activations: torch.ones_like(activations) > 0)
     yield "dropping partials taken for notes", settings, [every]
     yield "the second fit", settings, [patch.object(notes, "_N_ITER", (held, free, 0))]
     yield "sharpening", settings, [patch.object(notes, "_SHARPNESS", 1.0)]
-    yield "source and filter", settings, [patch.object(instrument, "source_filter", _neighbours)]
+    yield "source and filter", settings, [patch.object(instrument, "fit_source_filter", _neighbours)]
     yield "noise that follows the notes", settings, [patch.object(Instrument, "play", _own_noise)]
-    level = patch.object(passage, "deviations", lambda magnitude, activations, grid: 0 * activations)
+    level = patch.object(passage, "estimate_deviations", lambda magnitude, activations, grid: 0 * activations)
     yield "pitches between the semitones", settings, [level]
-    yield "tuning", settings, [patch.object(passage, "tuning", lambda magnitude, n_fft, sample_rate: 0.0)]
+    yield (
+        "tuning",
+        settings,
+        [patch.object(passage, "estimate_tuning", lambda magnitude, n_fft, sample_rate: 0.0)],
+    )
 
 
 def measure_pairs(pairs: list[tuple[Pair, ClipFeatures, ClipFeatures]], settings: Settings) -> Columns:

@@ -645,8 +645,8 @@ def test_a_vibrato_is_the_contents_own() -> None:
 @pytest.fixture
 def analyses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Count transcriptions and fits of an instrument."""
-    counts = dict.fromkeys(("transcribe", "source_filter"), 0)
-    for home, name in ((passage, "transcribe"), (instruments, "source_filter")):
+    counts = dict.fromkeys(("transcribe", "fit_source_filter"), 0)
+    for home, name in ((passage, "transcribe"), (instruments, "fit_source_filter")):
         real = getattr(home, name)
 
         def counted(*arguments: Any, real: Any = real, name: str = name) -> Any:
@@ -664,7 +664,7 @@ def test_a_prepared_style_is_analysed_once_for_all_contents(analyses: dict[str, 
     restyle = Transfer(SAWS, QUICK)
     assert not any(analyses.values())  # at the first content
     made = [restyle(content).audio.samples for content in contents]
-    assert analyses["source_filter"] == 1
+    assert analyses["fit_source_filter"] == 1
     assert analyses["transcribe"] == 1 + 3  # of the style, and of each content
     for one, other in zip(alone, made, strict=True):
         assert np.array_equal(one, other)
@@ -678,7 +678,7 @@ def test_a_prepared_content_is_analysed_once_for_all_strengths(analyses: dict[st
     content = restyle.prepare(FLUTE)
     made = [restyle(content, strength=strength) for strength in strengths]
     assert analyses["transcribe"] == 2  # the style and the content
-    assert analyses["source_filter"] == 1
+    assert analyses["fit_source_filter"] == 1
     for one, other in zip(alone, made, strict=True):
         assert np.array_equal(one.audio.samples, other.audio.samples)
         assert one.settings == other.settings

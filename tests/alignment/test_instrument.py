@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from retimbre.alignment import instrument
-from retimbre.alignment.instrument import Instrument, explained, source_filter
-from retimbre.alignment.notes import LOWEST, N_PARTIALS, Grid, Notes
+from retimbre.alignment.grid import LOWEST, N_PARTIALS, Grid
+from retimbre.alignment.instrument import Instrument, fit_nonnegative, fit_source_filter
+from retimbre.alignment.notes import Notes
 
 GRID = Grid.of(2048, 22_050, 0.0, torch.device("cpu"))
 N_PITCHES = len(GRID.hertz)
@@ -18,7 +19,7 @@ def _amplitudes() -> Tensor:
     bumps = [
         2.0 * torch.exp(-0.5 * ((octaves - torch.tensor(f).log2()) / 0.5).square()) for f in (600.0, 2500.0)
     ]
-    return (-1.5 * k.log() + bumps[0] + bumps[1]).exp() * GRID.there
+    return (-1.5 * k.log() + bumps[0] + bumps[1]).exp() * GRID.is_present
 
 
 def test_a_source_and_a_filter_are_found_from_a_few_notes() -> None:
@@ -26,13 +27,13 @@ def test_a_source_and_a_filter_are_found_from_a_few_notes() -> None:
     weights = torch.zeros(N_PITCHES)
     heard = torch.tensor([50, 53, 57, 60, 64, 69, 72]) - LOWEST
     weights[heard] = 1.0
-    found = source_filter(true * (weights > 0)[:, None], weights, GRID)
-    assert bool((found[GRID.there] > 0).all())
-    assert float(found[~GRID.there].abs().max()) == 0
+    found = fit_source_filter(true * (weights > 0)[:, None], weights, GRID)
+    assert bool((found[GRID.is_present] > 0).all())
+    assert float(found[~GRID.is_present].abs().max()) == 0
     for pitch in (55, 62, 67):  # within the range, never heard
         row = slice(0, 12)
-        there = GRID.there[pitch - LOWEST, row]
-        error = 20 * (found[pitch - LOWEST, row] / true[pitch - LOWEST, row]).log10()[there]
+        present = GRID.is_present[pitch - LOWEST, row]
+        error = 20 * (found[pitch - LOWEST, row] / true[pitch - LOWEST, row]).log10()[present]
         error = error - error.mean()  # a note's loudness is its activation's
         assert float(error.square().mean().sqrt()) < 1.5
 
@@ -42,7 +43,7 @@ def test_what_was_heard_is_played_as_it_was() -> None:
     true = _amplitudes() * (0.5 * torch.randn(_amplitudes().shape, generator=generator)).exp()
     weights = torch.zeros(N_PITCHES)
     weights[[20, 40]] = 1.0
-    found = source_filter(true * (weights > 0)[:, None], weights, GRID)
+    found = fit_source_filter(true * (weights > 0)[:, None], weights, GRID)
     for pitch in (20, 40):  # far apart: what a pitch has of its own is known there
         error = 20 * (found[pitch, :10] / true[pitch, :10]).log10()
         assert float(error.abs().max()) < 2
@@ -50,11 +51,11 @@ def test_what_was_heard_is_played_as_it_was() -> None:
 
 def test_noise_is_explained_by_what_causes_it() -> None:
     generator = torch.Generator().manual_seed(2)
-    causes = torch.rand(3, 200, generator=generator)
+    regressors = torch.rand(3, 200, generator=generator)
     weights = torch.tensor([[1.0, 0.0, 2.0], [0.0, 3.0, 0.5]])
-    found = explained(weights @ causes, causes)
+    found = fit_nonnegative(weights @ regressors, regressors)
     assert bool((found >= 0).all())
-    assert torch.allclose(found @ causes, weights @ causes, rtol=0.05, atol=0.05)
+    assert torch.allclose(found @ regressors, weights @ regressors, rtol=0.05, atol=0.05)
 
 
 def _played(pitches: list[int], noise: Tensor) -> Notes:
@@ -92,8 +93,8 @@ def test_loudness_is_the_contents_and_pitches_too() -> None:
 
 
 def test_noise_without_a_note_is_explained_by_the_constant() -> None:
-    causes = instrument._causes(torch.zeros(N_PITCHES, 5))
+    regressors = instrument._noise_regressors(torch.zeros(N_PITCHES, 5))
     noise = torch.full((3, 5), 0.7)
-    found = explained(noise, causes)
+    found = fit_nonnegative(noise, regressors)
     assert bool(found.isfinite().all())
-    assert torch.allclose(found @ causes, noise, rtol=1e-2)
+    assert torch.allclose(found @ regressors, noise, rtol=1e-2)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from retimbre.alignment import notes as partials
-from retimbre.alignment.notes import HIGHEST, LOWEST, Grid, Notes, transcribe, tuning
+from retimbre.alignment.grid import HIGHEST, LOWEST, Grid
+from retimbre.alignment.notes import Notes, estimate_tuning, transcribe
 from retimbre.sound.stft import Window
 
 RATE = 22_050
@@ -94,12 +95,12 @@ def test_tone_and_noise_are_told_apart() -> None:
 def test_tuning_is_heard(cents: int) -> None:
     window = Window(2048, 512)
     samples = torch.cat([_complex(pitch + cents / 100, STRING) for pitch in (57, 61, 64, 70)])
-    assert 100 * tuning(_magnitude(samples, window), 2048, RATE) == pytest.approx(cents, abs=3)
+    assert 100 * estimate_tuning(_magnitude(samples, window), 2048, RATE) == pytest.approx(cents, abs=3)
 
 
 def test_silence_and_steady_pressure_have_no_tuning() -> None:
-    assert tuning(torch.zeros(1025, 9), 2048, RATE) == 0
-    assert tuning(torch.ones(1025, 9), 2048, RATE) == 0
+    assert estimate_tuning(torch.zeros(1025, 9), 2048, RATE) == 0
+    assert estimate_tuning(torch.ones(1025, 9), 2048, RATE) == 0
 
 
 def test_updates_of_activations_never_raise_the_divergence() -> None:
@@ -129,8 +130,8 @@ def test_lobes_are_those_of_the_window() -> None:
 
 def test_partials_above_the_spectrogram_are_not_there() -> None:
     grid = Grid.of(2048, 8000, 0.0, torch.device("cpu"))
-    assert not bool(grid.there[grid.hertz > 4000].any())
-    assert bool(grid.there[grid.hertz < 3800].all())
+    assert not bool(grid.is_present[grid.hertz > 4000].any())
+    assert bool(grid.is_present[grid.hertz < 3800].all())
 
 
 def test_a_clip_that_begins_and_ends_in_silence_stays_finite() -> None:

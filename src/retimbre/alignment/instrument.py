@@ -1,14 +1,13 @@
-"""The instrument of a clip: its partials at every pitch, also those it does not play, and its noise.
+"""The instrument of a clip: its partials at every pitch, also where it plays no note, and its noise.
 
 *Partials.* The amplitude of partial k of pitch p is that of a source through a filter,
-``log a(p, k) = s(k) + e(k f0(p))``: what the string or reed does, whatever the pitch, and what the body does
-at that frequency (Fant 1960; Klapuri 2007 for instruments). Both are found by least squares, weighed by how
-much each pitch sounds, with a penalty on roughness; what they leave is added back at the pitches around those
-that were heard.
+``log a(p, k) = s(k) + e(k f0(p))``: the string or reed, the same at every pitch, and the body's response at
+that frequency (Fant 1960; Klapuri 2007 for instruments). Both are found by least squares, each pitch weighed
+by its loudness, with a penalty on roughness; the residual is added back at the pitches of the transcription
+and their neighbours.
 
-*Noise.* Breath, bow and hammer follow the notes. The noise of each band is a combination, with
-weights that are not negative, of the loudness of the notes and of their onsets, each of these dying away with
-several time constants, and a constant.
+*Noise.* Breath, bow and hammer follow the notes. The noise of each band is a non-negative combination of the
+loudness of the notes, of their onsets, of the onsets decaying with several time constants, and of a constant.
 """
 
 from dataclasses import dataclass
@@ -16,29 +15,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from retimbre.alignment.intonation import drawn
-from retimbre.alignment.notes import N_PARTIALS, Grid, Notes, near
+from retimbre.alignment.grid import N_PARTIALS, Grid
+from retimbre.alignment.intonation import render_partials
+from retimbre.alignment.notes import Notes, gaussian_weights
 
 _N_EDGES = 48  # of the filter, equally spaced in log frequency from 50 Hz
 _LOWEST_HERTZ = 50.0
 _ROUGHNESS = (0.2, 0.8)  # of source and filter, in units of the loudest pitch's weight
 _RANGE = 10.0  # nepers under the strongest partial that still count
-_NEIGHBOURS = 2.0  # semitones over which what is left of a pitch is known to its neighbours
-_DECAYS = (1, 2, 4, 8, 16, 32)  # frames
+_NEIGHBOURS = 2.0  # semitones: Gaussian over which the residual of a pitch is added to its neighbours
+_DECAYS = (1, 2, 4, 8, 16, 32)  # time constants in frames
 _N_ITER = 100
-_MOST = 4.0
-"""How far noise may be above what the notes explain, as a ratio of magnitudes; half of it in dB goes to the
-other instrument, as the player may as well be the cause as the instrument. Below that there is no limit:
-where the content is silent there is no noise."""
+_EXCESS = 4.0
+"""Upper limit of the measured noise over the noise predicted from the notes, as a ratio of magnitudes. Its
+square root is applied to the new instrument: the player or the instrument may have made the excess, so each
+gets half of it in dB. There is no lower limit: where the content is silent there is no noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Instrument:
-    """What sounds when a note is played.
+    """Partials and noise of an instrument, at every pitch.
 
     Attributes:
-        amplitudes: Of the partials of each pitch, (P, K).
-        noise: Weight of each cause (:func:`_causes`) in each band of noise, (B, J).
+        amplitudes: Amplitudes of the partials of each pitch, (P, K).
+        noise: Weight of each regressor (:func:`_noise_regressors`) in each band of noise, (B, J).
     """
 
     amplitudes: Tensor
@@ -46,62 +46,67 @@ class Instrument:
 
     @classmethod
     def of(cls, notes: Notes, grid: Grid) -> "Instrument":
-        """Learn it from the notes that it plays in a clip.
+        """Fit an instrument to the notes that it plays in a clip.
 
         Args:
-            notes: Those notes.
-            grid: Where they were looked for.
+            notes: Notes of the clip.
+            grid: Places of the partials.
         """
-        amplitudes = source_filter(notes.amplitudes, notes.activations.sum(dim=1), grid)
-        return cls(amplitudes, explained(notes.noise, _causes(notes.activations)))
+        amplitudes = fit_source_filter(notes.amplitudes, notes.activations.sum(dim=1), grid)
+        return cls(amplitudes, fit_nonnegative(notes.noise, _noise_regressors(notes.activations)))
 
     def play(self, notes: Notes, deviations: Tensor, grid: Grid) -> Tensor:
         """Play the notes of another clip: magnitudes (F, T).
 
-        Their loudness stays. Of their noise, half of what that clip's own instrument does not explain does.
+        The loudness of the notes stays. Of the noise that the other clip's own instrument does not predict,
+        half stays, in dB.
 
         Args:
-            notes: What to play.
-            deviations: How far from its pitch each note is, in semitones, (P, T).
-            grid: Where they were looked for, and where their partials shall lie.
+            notes: Notes of the other clip.
+            deviations: Distance of each note from its pitch in semitones, (P, T).
+            grid: Places of the partials in both clips.
         """
-        causes = _causes(notes.activations)
-        own = explained(notes.noise, causes) @ causes
-        more = (notes.noise / own.clamp(min=1e-9)).clamp(max=_MOST).sqrt()
-        noise = self.noise @ causes * more
-        return drawn(self.amplitudes, notes.activations, deviations, grid) + grid.bands.T @ noise
+        regressors = _noise_regressors(notes.activations)
+        predicted = fit_nonnegative(notes.noise, regressors) @ regressors
+        excess = (notes.noise / predicted.clamp(min=1e-9)).clamp(max=_EXCESS).sqrt()
+        noise = self.noise @ regressors * excess
+        return render_partials(self.amplitudes, notes.activations, deviations, grid) + grid.bands.T @ noise
 
 
-def source_filter(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:
-    """Amplitudes of all partials of all pitches from those that were heard.
+def fit_source_filter(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:
+    """Fit a source and a filter to the amplitudes of some pitches, and extend these to all pitches.
 
     Args:
-        amplitudes: Those of each pitch, (P, K).
-        weights: How much each pitch was heard, (P,).
-        grid: Where they lie.
+        amplitudes: Amplitudes of the partials of each pitch in a transcription, (P, K).
+        weights: Total loudness of each pitch in it, (P,).
+        grid: Places of the partials.
 
-    Shape:
-        (P, K), positive where the partial lies in the spectrogram, zero elsewhere.
+    Returns:
+        Amplitudes (P, K), positive where the partial lies in the spectrogram, zero elsewhere.
     """
-    there = grid.there.cpu()
-    heard = amplitudes.cpu().double()
-    level = heard.clamp(min=1e-30).log()
+    present = grid.is_present.cpu()
+    transcribed = amplitudes.cpu().double()
+    level = transcribed.clamp(min=1e-30).log()
     level = level.maximum(level.amax(dim=1, keepdim=True) - _RANGE)
-    weight = (weights.cpu().double() / max(float(weights.amax()), 1e-12))[:, None] * there
+    weight = (weights.cpu().double() / max(float(weights.amax()), 1e-12))[:, None] * present
     weight = weight.where(weight > 1e-3, 0)
     design = _design(grid.hertz.cpu())
     flat, rows = weight.reshape(-1, 1), design.reshape(-1, design.shape[2])
     normal = (rows * flat).T @ rows + _penalty()
     solution = torch.linalg.solve(normal, (rows * flat).T @ level.reshape(-1))
-    fit = design @ solution
-    kernel = near(len(heard), _NEIGHBOURS, weight)
-    fit = fit + kernel @ (weight * (level - fit)) / (kernel @ weight + 0.02)
-    filled: Tensor = (fit.exp() * there).to(amplitudes)
+    fitted = design @ solution
+    kernel = gaussian_weights(len(transcribed), _NEIGHBOURS, weight)
+    fitted = fitted + kernel @ (weight * (level - fitted)) / (kernel @ weight + 0.02)
+    filled: Tensor = (fitted.exp() * present).to(amplitudes)
     return filled
 
 
 def _design(hertz: Tensor) -> Tensor:
-    """Which source and which two edges of the filter each partial (P, K) depends on, (P, K, K + edges)."""
+    """Make the design matrix of the partials, (P, K, K + edges): one source and two edges of the filter each.
+
+    Args:
+        hertz: Frequency of every partial in Hz, (P, K).
+    """
     n_pitches, n_partials = hertz.shape
     top = float(hertz.amax())
     place = (hertz / _LOWEST_HERTZ).log() / torch.tensor(top / _LOWEST_HERTZ).log() * (_N_EDGES - 1)
@@ -113,7 +118,7 @@ def _design(hertz: Tensor) -> Tensor:
 
 
 def _penalty() -> Tensor:
-    """Roughness: squared slopes of the source over log k, squared second differences of the filter."""
+    """Make the penalty on roughness: squared slopes of the source over log k, squared bends of the filter."""
     k = torch.arange(1, N_PARTIALS + 1, dtype=torch.float64).log2()
     slopes = torch.eye(N_PARTIALS, dtype=torch.float64).diff(dim=0) / k.diff()[:, None].sqrt()
     bends = torch.eye(_N_EDGES, dtype=torch.float64).diff(n=2, dim=0)
@@ -127,27 +132,31 @@ def _penalty() -> Tensor:
     return normal
 
 
-def _causes(activations: Tensor) -> Tensor:
-    """What noise follows, (J, T): the notes' loudness, their onsets as they die away, and a constant."""
+def _noise_regressors(activations: Tensor) -> Tensor:
+    """Compute the regressors of noise, (J, T): the notes' loudness, their decaying onsets, and a constant.
+
+    Args:
+        activations: Loudness of each pitch, (P, T).
+    """
     rise = activations.clone()
     rise[:, 2:] = (activations[:, 2:] - activations[:, :-2]).clamp(min=0)
     onsets, loudness = rise.sum(dim=0), activations.sum(dim=0)
     time = torch.arange(len(onsets), device=onsets.device, dtype=onsets.dtype)
     since = time[:, None] - time
-    dying = [onsets @ torch.where(since >= 0, (-since / decay).exp(), 0).T for decay in _DECAYS]
+    decaying = [onsets @ torch.where(since >= 0, (-since / decay).exp(), 0).T for decay in _DECAYS]
     constant = torch.ones_like(onsets) * loudness.mean().clamp(min=1e-6)
-    return torch.stack([loudness, onsets, *dying, constant])
+    return torch.stack([loudness, onsets, *decaying, constant])
 
 
-def explained(noise: Tensor, causes: Tensor) -> Tensor:
-    """Weights (B, J) that are not negative, such that ``weights @ causes`` is nearest to noise (B, T).
+def fit_nonnegative(noise: Tensor, regressors: Tensor) -> Tensor:
+    """Fit non-negative weights (B, J), such that ``weights @ regressors`` (J, T) is nearest to noise (B, T).
 
     Nearest by the generalised Kullback-Leibler divergence, as in :mod:`retimbre.alignment.notes`.
     """
-    means = causes.mean(dim=1).clamp(min=1e-9)  # no note, no cause
-    weights = (noise.mean(dim=1, keepdim=True) / means / len(causes)).clamp(min=1e-12)
+    means = regressors.mean(dim=1).clamp(min=1e-9)  # without notes a regressor is zero
+    weights = (noise.mean(dim=1, keepdim=True) / means / len(regressors)).clamp(min=1e-12)
     for _ in range(_N_ITER):
         weights = weights * (
-            (noise / (weights @ causes + 1e-9)) @ causes.T / causes.sum(dim=1).clamp(min=1e-9)
+            (noise / (weights @ regressors + 1e-9)) @ regressors.T / regressors.sum(dim=1).clamp(min=1e-9)
         )
     return weights

@@ -1,46 +1,46 @@
-"""Where between the semitones notes sound: vibrato, glides, strings that are out of tune.
+"""Intonation: distances of notes from their semitones, as in vibrato, glides and strings out of tune.
 
-Notes are found on semitones (:mod:`retimbre.alignment.notes`): near enough to tell which one sounds, and
-not near enough to play it. At the eighth partial a vibrato of 40 cents is wider than a lobe. So each note is
-heard once more, frame by frame, at the peaks around its lowest partials, and is played where these are. (A
-vibrato of that size came out 16 cents off in the median, and 1 to 2 since.)
+Notes are found on semitones (:mod:`retimbre.alignment.notes`): near enough to name a note, and not near
+enough to render it. At the eighth partial a vibrato of 40 cents is wider than a lobe. So the frequency of
+each note is measured once more, frame by frame, at the peaks around its lowest partials, and the note is
+rendered there. (A vibrato of that size was 16 cents off in the median without this, and is 1 to 2 with it.)
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retimbre.alignment.notes import Grid, width
+from retimbre.alignment.grid import Grid, lobe_width
 
-_REACH = 0.6  # semitones around a pitch in which its partials are looked for
-_N_HEARD = 6  # partials that are looked for
-_LOBE_WIDTHS = 3  # how far a lobe is drawn, in its widths
+_REACH = 0.6  # semitones around a pitch in which the peaks of its partials are searched
+_N_MEASURED = 6  # partials whose peaks are searched
+_LOBE_WIDTHS = 3  # standard deviations to which a lobe is rendered
 
 
-def deviations(magnitude: Tensor, activations: Tensor, grid: Grid) -> Tensor:
-    """How far each note that sounds is from its pitch, (P, T), -0.6 to 0.6 semitones.
+def estimate_deviations(magnitude: Tensor, activations: Tensor, grid: Grid) -> Tensor:
+    """Estimate the distance of each note from its pitch, (P, T), -0.6 to 0.6 semitones; 0 where none sounds.
 
     The mean over the lowest partials of the vertex of the parabola through the highest bin around each and
     its neighbours, in log magnitude; each partial weighs by its magnitude and its number, as a higher one
-    tells more. Zero where nothing sounds.
+    moves further.
 
     Args:
-        magnitude: Magnitudes of the clip, (F, T).
-        activations: Loudness of the notes, (P, T).
-        grid: Where their partials lie.
+        magnitude: Magnitude spectrogram of the clip, (F, T).
+        activations: Loudness of each pitch, (P, T).
+        grid: Places of the partials.
     """
     pitch, frame = activations.nonzero(as_tuple=True)
     level = functional.pad(magnitude, (0, 0, 1, 1)).clamp(min=1e-9).log()
     total = torch.zeros_like(frame, dtype=magnitude.dtype)
     weights = total + 1e-9
-    for k in range(_N_HEARD):
+    for k in range(_N_MEASURED):
         centre = grid.hertz[pitch, k] / grid.step
         reach = (centre * (2 ** (_REACH / 12) - 1)).clamp(min=1.0)
         widest = int(reach.amax().ceil()) if len(reach) else 1
-        around = torch.arange(-widest, widest + 1, device=centre.device)
-        bins = (centre.round().long()[:, None] + around).clamp(0, len(magnitude) - 1)
-        near = (bins - centre[:, None]).abs() <= reach[:, None]
-        values = level[bins + 1, frame[:, None]].where(near, -torch.inf)
+        offsets = torch.arange(-widest, widest + 1, device=centre.device)
+        bins = (centre.round().long()[:, None] + offsets).clamp(0, len(magnitude) - 1)
+        in_reach = (bins - centre[:, None]).abs() <= reach[:, None]
+        values = level[bins + 1, frame[:, None]].where(in_reach, -torch.inf)
         at = bins.gather(1, values.argmax(dim=1, keepdim=True))[:, 0]
         a, b, c = (level[at + side, frame] for side in (0, 1, 2))
         bend = a - 2 * b + c
@@ -54,31 +54,31 @@ def deviations(magnitude: Tensor, activations: Tensor, grid: Grid) -> Tensor:
     return found
 
 
-def drawn(amplitudes: Tensor, activations: Tensor, deviation: Tensor, grid: Grid) -> Tensor:
-    """Magnitudes (F, T) of notes where they sound between the semitones.
+def render_partials(amplitudes: Tensor, activations: Tensor, deviations: Tensor, grid: Grid) -> Tensor:
+    """Render the partials of notes at their frequencies between the semitones: magnitudes (F, T).
 
     Args:
-        amplitudes: Of the partials of each pitch, (P, K).
+        amplitudes: Amplitudes of the partials of each pitch, (P, K).
         activations: Loudness of each note, the sum of its magnitudes, (P, T).
-        deviation: Its distance from its pitch in semitones, (P, T).
-        grid: Where the partials would lie without that.
+        deviations: Distance of each note from its pitch in semitones, (P, T).
+        grid: Places of the partials at a distance of 0.
     """
     n_bins, n_frames = grid.bands.shape[1], activations.shape[1]
     pitch, frame = activations.nonzero(as_tuple=True)
-    shift = 2 ** (deviation[pitch, frame] / 12)
+    shift = 2 ** (deviations[pitch, frame] / 12)
     size = (amplitudes * grid.lobes.sum(dim=2)).sum(dim=1).clamp(min=1e-9)  # of a note on its pitch
     loudness = activations[pitch, frame] / size[pitch]
     magnitude = torch.zeros(n_bins * n_frames, dtype=activations.dtype, device=activations.device)
     for k in range(grid.hertz.shape[1]):
         here = (amplitudes[pitch, k] > 0).nonzero()[:, 0]
         hertz = grid.hertz[pitch[here], k] * shift[here]
-        lobe = width(hertz, grid.step)
+        lobe = lobe_width(hertz, grid.step)
         reach = int((_LOBE_WIDTHS * lobe.amax() / grid.step).ceil()) if len(here) else 0
-        around = torch.arange(-reach, reach + 1, device=hertz.device)
-        bins = (hertz / grid.step).round().long()[:, None] + around
+        offsets = torch.arange(-reach, reach + 1, device=hertz.device)
+        bins = (hertz / grid.step).round().long()[:, None] + offsets
         shape = (-0.5 * ((bins * grid.step - hertz[:, None]) / lobe[:, None]).square()).exp()
         values = shape * (loudness[here] * amplitudes[pitch[here], k])[:, None]
         inside = (bins >= 0) & (bins < n_bins)
-        places = bins.clamp(0, n_bins - 1) * n_frames + frame[here, None]
-        magnitude.index_add_(0, places.flatten(), (values * inside).flatten())
+        flat = bins.clamp(0, n_bins - 1) * n_frames + frame[here, None]
+        magnitude.index_add_(0, flat.flatten(), (values * inside).flatten())
     return magnitude.view(n_bins, n_frames)

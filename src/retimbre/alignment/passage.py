@@ -1,4 +1,4 @@
-"""A clip as alignments take it: samples, spectrogram and notes, each computed when first asked for."""
+"""A clip as alignments take it: samples, spectrogram and notes, each computed at first use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from retimbre.alignment.intonation import deviations
-from retimbre.alignment.notes import Grid, Notes, transcribe, tuning
+from retimbre.alignment.grid import Grid
+from retimbre.alignment.intonation import estimate_deviations
+from retimbre.alignment.notes import Notes, estimate_tuning, transcribe
 from retimbre.sound.stereo import joint_magnitude
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
@@ -53,7 +54,7 @@ class Passage:
 
     @cached_property
     def frames(self) -> Tensor:
-        """Compressed spectrogram (F, T) of all channels as one."""
+        """Compressed spectrogram (F, T) of the joint magnitude of all channels."""
         return self.frames_under(self.window)
 
     def frames_under(self, window: Window) -> Tensor:
@@ -65,14 +66,14 @@ class Passage:
 
     @cached_property
     def transcription(self) -> Transcription:
-        """The notes; of a clip that is not silent."""
+        """Transcription of the clip, which must not be silent."""
         magnitude, n_fft = from_log_magnitude(self.frames), self.window.n_fft
-        tuned = tuning(magnitude, n_fft, self.sample_rate)
-        grid = Grid.of(n_fft, self.sample_rate, tuned, magnitude.device)
+        tuning = estimate_tuning(magnitude, n_fft, self.sample_rate)
+        grid = Grid.of(n_fft, self.sample_rate, tuning, magnitude.device)
         notes = transcribe(magnitude, grid)
-        return Transcription(notes, deviations(magnitude, notes.activations, grid), grid)
+        return Transcription(notes, estimate_deviations(magnitude, notes.activations, grid), grid)
 
     @property
     def tonality(self) -> float | None:
-        """Fraction of all magnitudes that is notes and not noise; ``None`` before the notes are known."""
+        """Share of the notes in the sum of all magnitudes, 0 to 1; ``None`` before the transcription."""
         return self.transcription.notes.tonality if "transcription" in vars(self) else None

@@ -15,19 +15,19 @@ from retimbre.alignment.registry import Played
 from retimbre.sound.stft import from_log_magnitude, log_magnitude
 
 TONAL = 0.45
-"""Tonality from which on a clip is taken for music with pitches. Of 22 pitched instruments of a General MIDI
+"""Least tonality of a clip of music with pitches. Of 22 pitched instruments of a General MIDI
 soundfont, on several songs, the least is .54 (a marimba), of five drum kits the highest .39."""
 
 
 class PitchAlignment:
-    """Plays a style at a content's pitches.
+    """Alignment that plays a style at a content's pitches.
 
     Attributes:
         tonalities: Tonality of each style clip (:attr:`retimbre.alignment.notes.Notes.tonality`).
     """
 
     def fit(self, style: Sequence[tuple[Passage, float]]) -> None:
-        """Transcribe the clips of a style."""
+        """Transcribe the clips of a style and their shares."""
         self._style = [(passage.transcription, share) for passage, share in style]
         self.tonalities = tuple(clip.notes.tonality for clip, _ in self._style)
 
