@@ -35,7 +35,7 @@ class Judge:
         self._window = Window(n_fft, n_fft // 4, CPU)
         clips = (Passage([normalized(clip, RATE)], RATE, self._window) for clip in (content, style))
         frames, other = (clip.frames for clip in clips)
-        mix = Style([(other, 1.0)]).fitted(frames.shape[1])
+        mix = Style([(other, 1.0)]).cut(frames.shape[1])
         network = make_network(settings, len(frames), CPU)
         self._terms = style_statistics(network, mix).terms(frames)
         self._gain = self._terms(frames).style.item()

@@ -75,7 +75,7 @@ def measure(network: str, content: Path, style: Path, jobs: int) -> dict[str, fl
     if network == "naive":
         rate, cpu = read(content).sample_rate, torch.device("cpu")
         window = Window.at_rate(settings, rate, cpu)
-        handed = Naive(make_network(window.stated(settings, rate), window.n_bins, cpu))
+        handed = Naive(make_network(window.restate(settings, rate), window.n_bins, cpu))
     output = content.with_suffix(".out.wav")
     seconds = []
     began = time.perf_counter()

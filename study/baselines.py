@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from retimbre.errors import InputError
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, collected
+from retimbre.sound.audio import Audio, collect
 from retimbre.sound.limiter import match_loudness
 from retimbre.sound.loudness import loudness
 from retimbre.sound.phase import griffin_lim
@@ -63,7 +63,7 @@ def musaicing(content: Audio, style: Audio, settings: Settings | None = None) ->
     image = torch.polar(torch.ones_like(composed.real), composed.angle())[None]
     samples, _ = griffin_lim(source.abs() @ h, image, window, content.n_samples, n_iter=_PHASE_ROUNDS)
     made = Audio(samples.numpy(), content.sample_rate)
-    return made if made.is_silent else collected(match_loudness(made, loudness(content)))
+    return made if made.is_silent else collect(match_loudness(made, loudness(content)))
 
 
 def activations(target: Tensor, source: Tensor, generator: torch.Generator) -> Tensor:

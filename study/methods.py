@@ -16,7 +16,7 @@ from retimbre.settings import BALANCED, Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.clips import normalized
 from retimbre.sound.phase import griffin_lim
-from retimbre.sound.stereo import image
+from retimbre.sound.stereo import stereo_image
 from retimbre.sound.stft import Window, from_log_magnitude
 from study.baselines import musaicing
 
@@ -63,7 +63,7 @@ def _matched(clips: Clips, settings: Settings) -> Audio:
     match = QuantileMatch()
     match.fit([(style, 1.0)])
     ((matched, _),) = match.play(content).clips
-    directions = image(content.bins)
+    directions = stereo_image(content.bins)
     samples, _ = griffin_lim(from_log_magnitude(matched), directions, window, clips.content.n_samples)
     return Audio(samples.numpy(), rate)
 

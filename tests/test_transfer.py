@@ -420,10 +420,10 @@ def test_three_windows_are_nearer_under_the_short_and_the_long_one() -> None:
         settings = Settings(resolutions=name, n_iter_waveform=40, tolerance=1e-3)
         made = transfer(content, style, settings).audio
         totals[name] = []
-        for window in Window(2048, 512).around():
+        for window in Window(2048, 512).resolutions():
             clips = (Passage([normalized(x, RATE)], RATE, window) for x in (content, style, made))
             frames, other, found = (clip.frames for clip in clips)
-            mix = Style([(other, 1.0)]).fitted(frames.shape[1])
+            mix = Style([(other, 1.0)]).cut(frames.shape[1])
             objective = balanced_objective(Kernel(2, 11).statistics(mix), frames, mix, strength=0.5)
             totals[name].append(objective.total(objective.terms(found)).item())
     (_, short, long), (_, short_3, long_3) = totals["one"], totals["three"]

@@ -15,7 +15,7 @@ from retimbre.networks.registry import NetworkSpec
 from retimbre.optim.minimise import Report
 from retimbre.result import Block
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, fit
+from retimbre.sound.audio import Audio, fix_length
 from retimbre.sound.clips import normalized
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stft import Window
@@ -69,7 +69,7 @@ def prepare_style(
     def network_for(window: Window) -> Any:
         if not isinstance(network, NetworkSpec):
             return network
-        return network.make(window.stated(settings, rate), window.n_bins, window.device)
+        return network.make(window.restate(settings, rate), window.n_bins, window.device)
 
     network_rate: int | None = getattr(network, "sample_rate", None)
     if network_rate is not None:
@@ -92,7 +92,7 @@ def make_block(content: ContentBlock, style: PreparedStyle, settings: Settings, 
 
     def render(samples: Tensor) -> Audio:
         made = Audio(samples.cpu().numpy(), content.rate).resampled(content.sample_rate).samples
-        cut = fit(made[:, content.margin :], content.samples.shape[1])
+        cut = fix_length(made[:, content.margin :], content.samples.shape[1])
         if cut.any():
             level = level_of_content() - loudness(Audio(cut, content.sample_rate))
             cut = cut * np.float32(10 ** (level / 20))

@@ -97,7 +97,7 @@ class Content:
     def _cut(self) -> Iterator[ContentBlock]:
         sample_rate = self.sound.sample_rate
         margin = round(TRANSFER.margin * sample_rate)
-        padded = blocks.around(self.sound, self.places, margin)
+        padded = blocks.padded_pieces(self.sound, self.places, margin)
         for place, samples in zip(self.places, padded, strict=True):
             yield ContentBlock(
                 place, samples, margin, sample_rate, self.rate, self.window, self.loudness - DYNAMICS

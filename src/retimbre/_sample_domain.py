@@ -41,7 +41,7 @@ class SampleStyle:
         """Compute the statistics for contents of a shape (C, N); blocks of one shape share them."""
         if self._fitted is None or self._fitted[0] != shape:
             n_channels, n_samples = shape
-            clips = self._style.fitted(n_samples).clips
+            clips = self._style.cut(n_samples).clips
             style = Style([(_as_many(samples, n_channels), share) for samples, share in clips])
             self._fitted = shape, NetworkStyle(self._network, style, self._features)
         return self._fitted[1]

@@ -19,11 +19,11 @@ from retimbre.result import Block
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.phase import griffin_lim
-from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude, stereo_image
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 
-class _NetworkStyle:
+class _LazyStyle:
     """A style in a network, of which the statistics are computed when first asked for."""
 
     def __init__(self, network: Any, style: Style) -> None:
@@ -34,22 +34,22 @@ class _NetworkStyle:
         return style_statistics(self._network, self.style)
 
 
-class _View:
+class _WindowedStyle:
     """A style under one window, with the network for its spectrograms."""
 
     def __init__(self, window: Window, network: Any, style: Style) -> None:
         self.window, self.network, self._style = window, network, style
-        self._fitted: tuple[int, _NetworkStyle] | None = None
+        self._cut: tuple[int, _LazyStyle] | None = None
 
-    def fitted(self, n_frames: int) -> _NetworkStyle:
+    def cut(self, n_frames: int) -> _LazyStyle:
         """Give the style in clips of ``n_frames``; blocks and contents of one length share it."""
-        if self._fitted is None or self._fitted[0] != n_frames:
-            self._fitted = n_frames, _NetworkStyle(self.network, self._style.fitted(n_frames))
-        return self._fitted[1]
+        if self._cut is None or self._cut[0] != n_frames:
+            self._cut = n_frames, _LazyStyle(self.network, self._style.cut(n_frames))
+        return self._cut[1]
 
 
 @dataclass(frozen=True, eq=False)
-class _Aligned:
+class _AlignedStyle:
     """A style brought to a content: all that does not depend on the strength.
 
     Attributes:
@@ -61,7 +61,7 @@ class _Aligned:
     """
 
     how: str
-    styles: Sequence[_NetworkStyle]
+    styles: Sequence[_LazyStyle]
     played: Sequence[Tensor]
     bins: Tensor | None
     default_strength: float
@@ -89,14 +89,16 @@ class SpectrogramStyle:
         self._settings = settings
         passages = [(Passage(pieces, rate, window), share) for pieces, share in clips]
         self._views = [
-            _View(w, network_for(w), Style([(passage.frames_under(w), share) for passage, share in passages]))
-            for w in (window.around() if settings.resolutions == "three" else [window])
+            _WindowedStyle(
+                w, network_for(w), Style([(passage.frames_under(w), share) for passage, share in passages])
+            )
+            for w in (window.resolutions() if settings.resolutions == "three" else [window])
         ]
         self._alignments = find_alignments(settings.align)
         for alignment in self._alignments.values():
             alignment.fit(passages)
         self.tonality = tuple(p.tonality for p, _ in passages if p.tonality is not None)
-        self._known: WeakKeyDictionary[Passage, _Aligned] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Passage, _AlignedStyle] = WeakKeyDictionary()
 
     def descend(
         self, content: Passage, settings: Settings, render: Callable[[Tensor], Audio], report: Report
@@ -141,7 +143,7 @@ class SpectrogramStyle:
             top=top,  # no bin need be louder than it ever is in any of the clips
             report=report,
             preview=lambda frames: render(
-                window.istft(from_log_magnitude(frames) * image(bins), content.n_samples)
+                window.istft(from_log_magnitude(frames) * stereo_image(bins), content.n_samples)
             ),
             done=(0.0, 0.5),
         )
@@ -172,33 +174,33 @@ class SpectrogramStyle:
             ),
         )
 
-    def _align(self, content: Passage) -> _Aligned:
+    def _align(self, content: Passage) -> _AlignedStyle:
         """Bring the style to a content; of a content that is known, remember how."""
         if content not in self._known:
             self._known[content] = self._aligned(content)
         return self._known[content]
 
-    def _aligned(self, content: Passage) -> _Aligned:
+    def _aligned(self, content: Passage) -> _AlignedStyle:
         how = choose_alignment(self._alignments, self._settings.align, content)
         played = None if how == "none" else self._alignments[how].play(content)
-        fitted = [view.fitted(1 + content.n_samples // view.window.hop_length) for view in self._views]
+        fitted = [view.cut(1 + content.n_samples // view.window.hop_length) for view in self._views]
         if played is None:
-            return _Aligned(how, fitted, [], None, default_strength(None))
+            return _AlignedStyle(how, fitted, [], None, default_strength(None))
         bins = None if played.samples is None else self._views[0].window.stft(played.samples)
         styles, means = [], []
         for n, view in enumerate(self._views):
             clips = played.clips
             if n > 0:
-                clips = [(self._seen(frames, content, view.window), share) for frames, share in clips]
+                clips = [(self._reanalyse(frames, content, view.window), share) for frames, share in clips]
             style = Style(list(clips))
-            styles.append(_NetworkStyle(view.network, style) if played.replaces_style else fitted[n])
+            styles.append(_LazyStyle(view.network, style) if played.replaces_style else fitted[n])
             means.append(style.mean)
-        return _Aligned(how, styles, means, bins, default_strength(played))
+        return _AlignedStyle(how, styles, means, bins, default_strength(played))
 
-    def _seen(self, frames: Tensor, content: Passage, window: Window) -> Tensor:
+    def _reanalyse(self, frames: Tensor, content: Passage, window: Window) -> Tensor:
         """Bring a spectrogram of the content's shape under another window, by way of sound."""
         n_iter, main = self._settings.n_iter_phase, self._views[0].window
-        directions = image(content.bins)
+        directions = stereo_image(content.bins)
         samples, _ = griffin_lim(
             from_log_magnitude(frames), directions, main, content.n_samples, n_iter=n_iter
         )

@@ -10,7 +10,7 @@ from retimbre.losses.terms import Objective, Terms
 from retimbre.optim.minimise import Minimum, Preview, Report, StopReason, minimise
 from retimbre.settings import Settings
 from retimbre.sound.phase import griffin_lim, spectral_convergence
-from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude, stereo_image
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 
@@ -63,7 +63,7 @@ def to_waveform(
     sounding = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
     spectrogram_of = _spectrogram_under(window, sounding)
     asked = from_log_magnitude(found.point)
-    samples, _ = griffin_lim(asked, image(bins), window, n_samples, n_iter=settings.n_iter_phase)
+    samples, _ = griffin_lim(asked, stereo_image(bins), window, n_samples, n_iter=settings.n_iter_phase)
     samples, stopped = samples * sounding, found.stopped
     if settings.n_iter_waveform and stopped not in ("interrupted", "diverged"):
         terms_of = _mean_terms(

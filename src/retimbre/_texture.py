@@ -28,12 +28,12 @@ from retimbre.optim.minimise import OnStep, Report, minimise
 from retimbre.result import Block, Result
 from retimbre.settings import Settings
 from retimbre.sound import files
-from retimbre.sound.audio import Audio, Samples, Sound, collected
+from retimbre.sound.audio import Audio, Samples, Sound, collect
 from retimbre.sound.clips import MAX_WORKING_RATE, Clip, as_sound, excerpts, input_paths, normalized
 from retimbre.sound.limiter import match_loudness
 from retimbre.sound.loops import Plan, hop_dividing, match_loop, overlap_add, resample_periodic
 from retimbre.sound.loudness import loudness
-from retimbre.sound.stereo import Diffuse, image
+from retimbre.sound.stereo import DiffuseField, stereo_image
 from retimbre.sound.stft import Window, compute_device, from_log_magnitude
 
 _WIDTHS: tuple[float, ...] = (1.0, 3.0)
@@ -108,7 +108,7 @@ def texture(
         window = replace(window, hop_length=hop_length)
     plan = Plan.of(seconds * rate, window, rate, loop=loop)
     samples = [normalized(piece, rate).to(window.device) for piece in pieces]
-    maker = _BlockMaker(Passage(samples, rate, window), plan, window.stated(settings, rate))
+    maker = _BlockMaker(Passage(samples, rate, window), plan, window.restate(settings, rate))
     runner = Runner(plan.n_blocks, on_step=on_step)
     for _ in runner.run(range(plan.n_blocks), maker.make):
         pass
@@ -157,7 +157,7 @@ class _BlockMaker:
         self._generator = torch.Generator().manual_seed(settings.seed)
         self._frames, self._rate = style.frames, style.sample_rate
         self._top = self._frames.amax(dim=1, keepdim=True)
-        self._diffuse = Diffuse(style.bins)
+        self._diffuse = DiffuseField(style.bins)
         self._objective = Objective(_style_terms(self._frames, plan.n_frames, settings), content_weight=0.0)
 
     def make(self, number: int, report: Report) -> Block:
@@ -193,7 +193,7 @@ class _BlockMaker:
             spectrogram_of=spectrogram_of,
             report=report,
             preview=lambda frames: render(
-                self._window.istft(from_log_magnitude(frames) * image(directions), plan.n_samples)
+                self._window.istft(from_log_magnitude(frames) * stereo_image(directions), plan.n_samples)
             ),
             done=(0.0, 0.5),
         )
@@ -228,7 +228,7 @@ class _BlockMaker:
         return self._frames[:, index.to(self._window.device)].clamp(min=_FLOOR)
 
     def _image(self, block: _TextureBlock) -> Tensor:
-        return image(self._window.stft(torch.from_numpy(block.samples).to(self._window.device)))
+        return stereo_image(self._window.stft(torch.from_numpy(block.samples).to(self._window.device)))
 
 
 def _style_terms(frames: Tensor, n_frames: int, settings: Settings) -> Callable[[Tensor], Terms]:
@@ -236,10 +236,10 @@ def _style_terms(frames: Tensor, n_frames: int, settings: Settings) -> Callable[
 
     Antognini et al. 2019 ("Audio texture synthesis with random neural networks: improving diversity and
     quality") take filters of many lengths: short ones for simultaneous sounds, long ones for rhythm. The
-    style is cut into clips of just that length, or repeated up to it (:meth:`Style.fitted`). A network with
+    style is cut into clips of just that length, or repeated up to it (:meth:`Style.cut`). A network with
     features has the one width that is set.
     """
-    style = Style([(frames, 1.0)]).fitted(n_frames)
+    style = Style([(frames, 1.0)]).cut(n_frames)
     like = style.clips[0][0]  # stands for a content: gives the shape, has no weight
     network = make_network(settings, len(like), like.device)
     networks: Sequence[object] = [network]
@@ -273,4 +273,4 @@ def _finish(whole: Samples, complete: bool, plan: Plan, style: Sound, seconds: f
         return match_loop(Audio(resample_periodic(whole, n_samples), style.sample_rate), target)
     clip = Audio(whole, rate).resampled(style.sample_rate)
     clip = Audio(clip.samples[:, :n_samples], style.sample_rate)
-    return collected(match_loudness(clip, target))
+    return collect(match_loudness(clip, target))

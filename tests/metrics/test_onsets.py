@@ -12,7 +12,7 @@ from retimbre.metrics.content import onset_f1
 from retimbre.metrics.features import FRAME, ClipFeatures
 from retimbre.metrics.onsets import TOLERANCE, Times, count_matches, pick_peaks
 from retimbre.music.orchestra import render
-from retimbre.music.score import GREENSLEEVES, MINUET, Piece, on_drums
+from retimbre.music.score import GREENSLEEVES, MINUET, Piece, arrange_for_drums
 from retimbre.sound.audio import Audio, Samples
 
 _DELAY = 0.01  # seconds from a MIDI event to where its envelope is highest
@@ -42,7 +42,7 @@ def _matched(ours: Times, theirs: Times) -> int:
     ],
 )
 def test_written_onsets_are_found(piece: Piece, instrument: str, f1: float) -> None:
-    played = on_drums(piece) if instrument == "drums" else piece
+    played = arrange_for_drums(piece) if instrument == "drums" else piece
     written = np.unique([note.start * 60 / piece.tempo for note in played.notes])
     written = written[written < _SECONDS - 0.1]  # the fade takes the last
     found = ClipFeatures(render(piece, instrument, seconds=_SECONDS)).onsets

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from retimbre.errors import InputError
-from retimbre.music.score import GREENSLEEVES, MINUET, Note, Piece, on_drums, parse
+from retimbre.music.score import GREENSLEEVES, MINUET, Note, Piece, arrange_for_drums, parse
 
 PIECES = pytest.mark.parametrize("piece", [MINUET, GREENSLEEVES], ids=lambda piece: piece.name)
 
@@ -55,7 +55,7 @@ def test_voices_never_strike_the_same_key_at_once(piece: Piece) -> None:
 
 @PIECES
 def test_drums_play_the_rhythm_of_the_piece(piece: Piece) -> None:
-    drums = on_drums(piece)
+    drums = arrange_for_drums(piece)
     hat, snare, crash, kick = ({note.start for note in voice} for voice in drums.voices)
     assert kick == {note.start for note in piece.voices[-1]}
     assert {note.start for note in piece.voices[0]} <= hat
@@ -69,7 +69,7 @@ def test_drums_play_the_rhythm_of_the_piece(piece: Piece) -> None:
 
 
 def test_drums_of_different_songs_differ() -> None:
-    starts = [{note.start for note in on_drums(piece).notes} for piece in (MINUET, GREENSLEEVES)]
+    starts = [{note.start for note in arrange_for_drums(piece).notes} for piece in (MINUET, GREENSLEEVES)]
     assert starts[0] != starts[1]
 
 

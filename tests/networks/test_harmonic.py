@@ -84,8 +84,8 @@ def test_positions_are_hertz_whatever_the_window(n_bins: int, width: float) -> N
 @pytest.mark.parametrize(("rate", "n_fft"), [(22_050, 2048), (44_100, 2048), (48_000, 2048), (16_000, 1000)])
 def test_it_knows_hertz_at_every_rate_and_under_every_window(rate: int, n_fft: int) -> None:
     settings = Settings(network="harmonic", n_fft=n_fft, hop_length=n_fft // 4)
-    for window in Window.at_rate(settings, rate, CPU).around():
-        net = make_network(window.stated(settings, rate), window.n_bins, CPU)
+    for window in Window.at_rate(settings, rate, CPU).resolutions():
+        net = make_network(window.restate(settings, rate), window.n_bins, CPU)
         assert isinstance(net, Harmonic)
         hertz = torch.linspace(0, rate / 2, window.n_bins)[:, None]
         assert float(net.sample(hertz)[0, 30, 0]) == pytest.approx(_fundamental(30), rel=5e-3)

@@ -89,7 +89,7 @@ def test_a_network_object_stands_in_for_a_name() -> None:
     content, style = (Audio(0.1 * rng.standard_normal(6000, np.float32), 8000) for _ in range(2))
     settings = Settings(network="shallow", filters=8, n_iter=3, n_iter_waveform=2)
     window = Window.at_rate(settings, 8000, torch.device("cpu"))
-    network = make_network(window.stated(settings, 8000), window.n_bins, torch.device("cpu"))
+    network = make_network(window.restate(settings, 8000), window.n_bins, torch.device("cpu"))
     by_name = transfer(content, style, settings)
     by_object = transfer(content, style, Settings(n_iter=3, n_iter_waveform=2), network=network)
     assert np.array_equal(by_name.audio.samples, by_object.audio.samples)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from retimbre.errors import InputError
-from retimbre.sound.audio import Audio, Samples, collected, fit, recut
+from retimbre.sound.audio import Audio, Samples, collect, fix_length, recut
 
 Tone = Callable[..., Samples]
 
@@ -57,9 +57,9 @@ def test_silence_is_when_every_sample_is_zero() -> None:
 
 def test_fitting_cuts_or_appends_silence() -> None:
     samples = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
-    np.testing.assert_array_equal(fit(samples, 2), [[1, 2], [4, 5]])
-    np.testing.assert_array_equal(fit(samples, 5), [[1, 2, 3, 0, 0], [4, 5, 6, 0, 0]])
-    np.testing.assert_array_equal(fit(samples, 3), samples)
+    np.testing.assert_array_equal(fix_length(samples, 2), [[1, 2], [4, 5]])
+    np.testing.assert_array_equal(fix_length(samples, 5), [[1, 2, 3, 0, 0], [4, 5, 6, 0, 0]])
+    np.testing.assert_array_equal(fix_length(samples, 3), samples)
 
 
 # --- resampling ---
@@ -123,7 +123,7 @@ def test_pieces_are_the_clip(length: int) -> None:
     assert all(p.shape[1] == length for p in pieces[:-1])
     assert 0 < pieces[-1].shape[1] <= length
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), clip.samples)
-    np.testing.assert_array_equal(collected(clip).samples, clip.samples)
+    np.testing.assert_array_equal(collect(clip).samples, clip.samples)
 
 
 @pytest.mark.parametrize("lengths", [[250], [1, 2, 247], [100, 0, 150], [10] * 25])

@@ -97,7 +97,7 @@ def test_windows_hold_no_more_than_they_need() -> None:
 
     tracemalloc.start()
     places = blocks.cut(Hour.n_samples, longest=80_000, overlap=8_000)
-    parts = zip(places, blocks.around(Hour(), places, 0), strict=True)
+    parts = zip(places, blocks.padded_pieces(Hour(), places, 0), strict=True)
     total = sum(part.shape[1] for part in blocks.join(parts, Hour.n_samples, 2))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

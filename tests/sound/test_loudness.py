@@ -7,7 +7,7 @@ import pytest
 
 from retimbre.sound import limiter
 from retimbre.sound import loudness as module
-from retimbre.sound.audio import Audio, collected
+from retimbre.sound.audio import Audio, collect
 from retimbre.sound.limiter import CEILING, Limited
 
 Samples = npt.NDArray[np.float32]
@@ -20,11 +20,11 @@ def loudness(samples: Samples, sample_rate: int) -> float:
 
 
 def limit(samples: Samples, sample_rate: int, *, ceiling: float = CEILING) -> Samples:
-    return collected(Limited(Audio(samples, sample_rate), ceiling=ceiling)).samples
+    return collect(Limited(Audio(samples, sample_rate), ceiling=ceiling)).samples
 
 
 def match_loudness(samples: Samples, sample_rate: int, target: float) -> Samples:
-    return collected(limiter.match_loudness(Audio(samples, sample_rate), target)).samples
+    return collect(limiter.match_loudness(Audio(samples, sample_rate), target)).samples
 
 
 def noise(*shape: int, amplitude: float = 0.1, seed: int = 0) -> Samples:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from retimbre.sound.phase import griffin_lim, random_image, spectral_convergence
-from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude, stereo_image
 from retimbre.sound.stft import Window
 
 WINDOW = Window(512, 128)
@@ -24,7 +24,7 @@ def _music(channels: int = 1, seed: int = 0) -> torch.Tensor:
 def test_from_the_true_phase_the_clip_comes_back_exactly() -> None:
     x = _music()
     bins = WINDOW.stft(x)
-    y, convergence = griffin_lim(joint_magnitude(bins), image(bins), WINDOW, N, n_iter=8)
+    y, convergence = griffin_lim(joint_magnitude(bins), stereo_image(bins), WINDOW, N, n_iter=8)
     torch.testing.assert_close(y, x, rtol=0, atol=1e-4)
     assert convergence < -80
 
@@ -59,7 +59,7 @@ def test_channels_keep_their_level_and_phase_differences() -> None:
     bins = WINDOW.stft(x)
     # Another sound at the same places: the image must hold although the magnitudes are new.
     magnitude = joint_magnitude(bins) * (0.2 + torch.rand(257, 1, generator=torch.Generator()))
-    y, _ = griffin_lim(magnitude, image(bins), WINDOW, N)
+    y, _ = griffin_lim(magnitude, stereo_image(bins), WINDOW, N)
     powers = y.square().mean(1)
     assert float(powers[2]) < 1e-9 * float(powers[0])  # hard-panned stays hard-panned
     asked = x.square().mean(1)
@@ -71,6 +71,6 @@ def test_channels_keep_their_level_and_phase_differences() -> None:
 
 def test_silence_stays_silence() -> None:
     bins = torch.zeros(1, 257, 63, dtype=torch.complex64)
-    y, convergence = griffin_lim(torch.zeros(257, 63), image(bins), WINDOW, N, n_iter=3)
+    y, convergence = griffin_lim(torch.zeros(257, 63), stereo_image(bins), WINDOW, N, n_iter=3)
     assert not bool(y.any())
     assert not math.isnan(convergence) or not bool(y.any())

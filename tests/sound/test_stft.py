@@ -8,7 +8,7 @@ import scipy.signal
 import torch
 
 from retimbre.settings import Settings
-from retimbre.sound.stereo import image, joint_magnitude
+from retimbre.sound.stereo import joint_magnitude, stereo_image
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 CPU = torch.device("cpu")
@@ -75,22 +75,22 @@ def test_joint_magnitude_hears_channels_that_cancel() -> None:
 
 def test_image_times_joint_magnitude_is_about_the_bins() -> None:
     bins = Window(512, 128).stft(_noise(2, 8000) * torch.tensor([[1.0], [0.3]]))
-    again = joint_magnitude(bins) * image(bins)
+    again = joint_magnitude(bins) * stereo_image(bins)
     assert float((again - bins).abs().square().sum() / bins.abs().square().sum()) < 1e-3
     torch.testing.assert_close(
-        image(bins).abs().square().mean(0), torch.ones(257, bins.shape[2], dtype=torch.float64)
+        stereo_image(bins).abs().square().mean(0), torch.ones(257, bins.shape[2], dtype=torch.float64)
     )
 
 
 def test_image_of_one_channel_is_its_phase() -> None:
     bins = Window(512, 128).stft(_noise(1, 8000))
-    torch.testing.assert_close(bins.abs() * image(bins), bins)
+    torch.testing.assert_close(bins.abs() * stereo_image(bins), bins)
 
 
 def test_image_is_hard_panned_where_the_music_is_and_even_in_silence() -> None:
     bins = torch.zeros(2, 64, 40, dtype=torch.complex64)
     bins[0, 20, 10] = 3.0  # one sounding bin, left
-    panned = image(bins).abs()
+    panned = stereo_image(bins).abs()
     assert float(panned[1, 20, 10]) < 1e-6
     assert float(panned[1, 18, 12]) < 1e-6  # silent itself, in the neighbourhood of the left one
     torch.testing.assert_close(panned[:, 60, 35], torch.ones(2))  # far from any sound

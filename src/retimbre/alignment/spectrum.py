@@ -90,7 +90,7 @@ class _Match:
 
     def play(self, content: Passage) -> Played:
         """Give the content with the style's spectrum or levels."""
-        style = self._style.fitted(content.frames.shape[1])
+        style = self._style.cut(content.frames.shape[1])
         matched = type(self)._match(content.frames, style, content.sample_rate / content.window.n_fft)
         return Played([(matched, 1.0)], replaces_style=False)
 

@@ -17,7 +17,7 @@ from retimbre.report import comparison
 from retimbre.report.comparison import UNTRAINED, Comparison, NetworkTrial, Score
 from retimbre.report.rendering import require
 from retimbre.settings import COMPARED_NETWORKS, Settings
-from retimbre.sound.audio import Audio, collected
+from retimbre.sound.audio import Audio, collect
 from retimbre.sound.clips import Clip, as_sound, check_length
 from retimbre.sound.files import write
 
@@ -82,7 +82,7 @@ def compare(
     for clip, role in ((content, "content"), (style, "style")):
         sound = as_sound(clip, role)
         check_length(sound, role, settings)
-        clips.append(collected(sound))
+        clips.append(collect(sound))
         path = Path(clip) if isinstance(clip, (str, os.PathLike)) else None
         if path is not None and path.resolve() in ours:
             raise InputError(f"{path} would be overwritten: expected another folder for the output")

@@ -37,29 +37,29 @@ class Style:
 
     def frames(self, n_frames: int) -> Tensor:
         """Cut the clips, one after the other, or repeat them from the start, to ``n_frames`` frames."""
-        return _repeated(torch.cat([frames for frames, _ in self.clips], dim=1), n_frames)
+        return _repeat(torch.cat([frames for frames, _ in self.clips], dim=1), n_frames)
 
-    def fitted(self, n_frames: int) -> "Style":
+    def cut(self, n_frames: int) -> "Style":
         """Cut each clip into clips of just ``n_frames``, or repeat it up to that.
 
         A network sees silence around a clip, and patches with silence in them are part of the
         statistics, more so the shorter the clip. Were the style shorter than what is compared to it, that
         would grow loud at its edges to have as much of them: by 9 dB for 3 s of noise and 10 s.
 
-        >>> clips = Style([(torch.rand(5, 30), 1.0)]).fitted(20).clips
+        >>> clips = Style([(torch.rand(5, 30), 1.0)]).cut(20).clips
         >>> [(tuple(frames.shape), share) for frames, share in clips]
         [((5, 20), 0.5), ((5, 20), 0.5)]
         """
-        fitted = []
+        clips = []
         for frames, share in self.clips:
-            whole = _repeated(frames, max(n_frames, frames.shape[1]))
+            whole = _repeat(frames, max(n_frames, frames.shape[1]))
             n_clips = -(-whole.shape[1] // n_frames)
             for start in torch.linspace(0, whole.shape[1] - n_frames, n_clips).long().tolist():
-                fitted.append((whole[:, start : start + n_frames], share / n_clips))
-        return Style(fitted)
+                clips.append((whole[:, start : start + n_frames], share / n_clips))
+        return Style(clips)
 
 
-def _repeated(frames: Tensor, n_frames: int) -> Tensor:
+def _repeat(frames: Tensor, n_frames: int) -> Tensor:
     times = -(-n_frames // frames.shape[1])
     return frames.repeat(1, times)[:, :n_frames]
 
@@ -92,7 +92,7 @@ class NetworkStyle:
             layers = [self.features(frames) for frames, _ in style.clips]
         shares = [share for _, share in style.clips]
         self.losses = {
-            name: (weight, _joint([clip[name] for clip in layers], shares))
+            name: (weight, _joint_style_loss([clip[name] for clip in layers], shares))
             for name, weight in network.style_layers.items()
         }
 
@@ -126,7 +126,7 @@ class NetworkTerms:
         )
 
 
-def _joint(layers: list[Tensor], shares: list[float]) -> StyleLoss:
+def _joint_style_loss(layers: list[Tensor], shares: list[float]) -> StyleLoss:
     """Make the style loss of several clips' features (C, T'), with the share of each clip."""
     weights = [f.new_full((f.shape[1],), share / f.shape[1]) for f, share in zip(layers, shares, strict=True)]
     return StyleLoss(torch.cat(layers, dim=1), torch.cat(weights))

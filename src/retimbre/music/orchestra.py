@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 
 from retimbre.errors import DependencyError, InputError
-from retimbre.music.score import Piece, on_drums
+from retimbre.music.score import Piece, arrange_for_drums
 from retimbre.sound.audio import Audio
 
 PROGRAMS = {
@@ -64,7 +64,7 @@ def midi(piece: Piece, instrument: str) -> bytes:
     """Write a piece as a standard MIDI file for one instrument.
 
     Args:
-        piece: The piece. For a drum kit it is arranged by :func:`on_drums` first, if it is not for one.
+        piece: The piece; for a drum kit arranged by :func:`arrange_for_drums` first, where it is not for one.
         instrument: One of ``INSTRUMENTS``.
 
     Raises:
@@ -80,7 +80,7 @@ def midi(piece: Piece, instrument: str) -> bytes:
         from pretty_midi import ControlChange, Instrument, Note, PrettyMIDI
     except ImportError as error:
         raise DependencyError("pretty_midi", extra="demo") from error
-    notes = on_drums(piece).notes if drums and not piece.percussive else piece.notes
+    notes = arrange_for_drums(piece).notes if drums and not piece.percussive else piece.notes
     quarter = 60 / piece.tempo
     part = Instrument((KITS if drums else PROGRAMS)[instrument], is_drum=drums)
     part.notes = [
@@ -105,7 +105,7 @@ def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Au
     """Play a piece on one instrument.
 
     Args:
-        piece: The piece. For a drum kit it is arranged by :func:`on_drums` first, if it is not for one.
+        piece: The piece; for a drum kit arranged by :func:`arrange_for_drums` first, where it is not for one.
         instrument: One of ``INSTRUMENTS``.
         seconds: Length to cut to, with a fade of 50 ms. By default the whole piece and two seconds
             in which it dies away.

@@ -147,7 +147,7 @@ def _pitches(chord: str) -> Iterator[int]:
             yield 12 * (int(name[-1]) + 1) + _STEPS[name[0]] + ("#" in name) - ("b" in name)
 
 
-def on_drums(piece: Piece) -> Piece:
+def arrange_for_drums(piece: Piece) -> Piece:
     """Arrange a piece for a drum kit from its own rhythm, so that it stays "the same song".
 
     The bass drum plays the onsets of the bass. The closed hi-hat runs in eighths and also strikes

@@ -108,7 +108,7 @@ class Audio:
 
         n_samples = max(1, round(self.n_samples * sample_rate / self.sample_rate))
         samples = soxr.resample(self.samples.T, self.sample_rate, sample_rate).T
-        return Audio(fit(samples, n_samples), sample_rate)
+        return Audio(fix_length(samples, n_samples), sample_rate)
 
 
 def check_rate(sample_rate: object) -> None:
@@ -125,7 +125,7 @@ def seconds(sound: Sound) -> float:
     return sound.n_samples / sound.sample_rate
 
 
-def collected(sound: Sound) -> Audio:
+def collect(sound: Sound) -> Audio:
     """Bring a sound into memory."""
     whole = np.empty((sound.n_channels, sound.n_samples), np.float32)
     start = 0
@@ -154,7 +154,7 @@ def recut(pieces: Iterable[Samples], length: int) -> Iterator[Samples]:
         yield np.concatenate(waiting, axis=1)
 
 
-def fit(samples: Samples, n_samples: int) -> Samples:
+def fix_length(samples: Samples, n_samples: int) -> Samples:
     """Cut samples (C, N), or fill them with silence at the end, to ``n_samples``."""
     missing = n_samples - samples.shape[1]
     return np.pad(samples, ((0, 0), (0, missing))) if missing > 0 else samples[:, :n_samples]

@@ -16,8 +16,8 @@ import numpy as np
 
 from retimbre._output import atomic, check_writable
 from retimbre.errors import AudioReadError, DependencyError, InputError
-from retimbre.sound import truncation as containers
-from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collected, recut
+from retimbre.sound import truncation
+from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collect, recut
 
 _FORMATS = {
     ".wav": ("WAV", "PCM_24"),
@@ -89,7 +89,7 @@ class Recording:
 
 def read(path: str | os.PathLike[str]) -> Audio:
     """Read a file of sound into memory; see :class:`Recording` for what can be read and what is raised."""
-    return collected(Recording(path))
+    return collect(Recording(path))
 
 
 _Decoded = Iterator[tuple[Samples, int]]
@@ -99,8 +99,8 @@ _Decoded = Iterator[tuple[Samples, int]]
 def _decoded_with_libsndfile(path: Path) -> _Decoded:
     import soundfile
 
-    xing = containers.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
-    missing = containers.shorter_than(path, xing)
+    xing = truncation.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
+    missing = truncation.shorter_than(path, xing)
     if not missing:
         n_samples = 0
         try:
@@ -124,7 +124,7 @@ def _decoded_with_libsndfile(path: Path) -> _Decoded:
         claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
         if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
             missing = f"{claim[2]} of {claim[1]} bytes of samples are there"
-        missing = missing or containers.unfinished(path)
+        missing = missing or truncation.unfinished(path)
     if missing:
         raise AudioReadError(f"{path} is truncated: {missing}; export or download it again")
 
@@ -210,7 +210,7 @@ def write(path: str | os.PathLike[str], sound: Sound) -> None:
 def deliver(sound: Sound, output: Path | None) -> Audio | Path:
     """Write a sound to a file, or bring it into memory where there is none."""
     if output is None:
-        return collected(sound)
+        return collect(sound)
     write(output, sound)
     return output
 

@@ -34,13 +34,13 @@ class Limited:
         self.gain = gain
 
     @property
-    def is_plain(self) -> bool:
+    def is_under_ceiling(self) -> bool:
         """Whether the gain alone keeps under the ceiling."""
         return self.gain * float(self._peaks.max()) <= self._ceiling
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
-        if self.is_plain:
+        if self.is_under_ceiling:
             for piece in self._sound.pieces(length):
                 yield piece * np.float32(self.gain)
             return
@@ -73,7 +73,7 @@ def match_loudness(sound: Sound, target: float) -> Limited:
     level = target - loudness(sound)
     for _ in range(4):
         matched.gain = 10 ** (level / 20)
-        if matched.is_plain:
+        if matched.is_under_ceiling:
             break
         missing = target - loudness(matched)
         if abs(missing) < 0.05:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retimbre.sound.audio import Audio, Samples, collected
+from retimbre.sound.audio import Audio, Samples, collect
 from retimbre.sound.blocks import TEXTURE, crossfade
 from retimbre.sound.limiter import match_loudness
 from retimbre.sound.stft import Window
@@ -130,5 +130,5 @@ def match_loop(loop: Audio, target: float) -> Audio:
     """Bring a loop to a loudness in LUFS; its limiter goes round too, so that the gain has no step."""
     margin = loop.sample_rate // 2
     around = np.pad(loop.samples, ((0, 0), (margin, margin)), mode="wrap")
-    matched = collected(match_loudness(Audio(around, loop.sample_rate), target))
+    matched = collect(match_loudness(Audio(around, loop.sample_rate), target))
     return Audio(matched.samples[:, margin:-margin], loop.sample_rate)

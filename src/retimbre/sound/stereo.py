@@ -22,11 +22,11 @@ def joint_magnitude(bins: Tensor) -> Tensor:
     return (parts / len(bins) + _TINY).sqrt()
 
 
-def image(bins: Tensor) -> Tensor:
+def stereo_image(bins: Tensor) -> Tensor:
     """The stereo image of complex bins (C, F, T): what is left when the joint magnitude is divided out.
 
     Complex directions (C, F, T) with the channels' own phases and a mean square of one over the
-    channels, so that ``joint_magnitude(bins) * image(bins)`` is about ``bins``. Where a bin is
+    channels, so that ``joint_magnitude(bins) * stereo_image(bins)`` is about ``bins``. Where a bin is
     near silence its direction is that of its neighbourhood (9 bins x 9 frames): what the style
     adds there sounds from where the music around it sounds. One percent of the neighbourhood's
     power is enough for that and moves a bin of ordinary power by less than 0.1 dB.
@@ -42,7 +42,7 @@ def image(bins: Tensor) -> Tensor:
     return phase * share.sqrt()
 
 
-class Diffuse:
+class DiffuseField:
     """Makes images like that of a recording, by its covariance S_f of the channels in every bin, over time.
 
     Unrelated noise in every channel, mixed by ``S_f^(1/2)``, has that covariance. Divided by its joint
@@ -53,7 +53,7 @@ class Diffuse:
         bins: Complex bins (C, F, T) of the recording.
 
     >>> bins = torch.randn(2, 513, 40, dtype=torch.complex64)
-    >>> Diffuse(bins).image(Window(1024, 256), 8192, torch.Generator()).shape
+    >>> DiffuseField(bins).image(Window(1024, 256), 8192, torch.Generator()).shape
     torch.Size([2, 513, 33])
     """
 
@@ -68,7 +68,7 @@ class Diffuse:
     def image(self, window: Window, n_samples: int, generator: torch.Generator) -> Tensor:
         """Give the image of ``n_samples`` of it: complex, (C, F, T), mean square one over the channels."""
         noise = torch.randn(len(self._shares), n_samples, generator=generator).to(window.device)
-        directions = image(torch.einsum("fcd,dft->cft", self._root, window.stft(noise)))
+        directions = stereo_image(torch.einsum("fcd,dft->cft", self._root, window.stft(noise)))
         for _ in range(5 if len(directions) > 1 else 0):
             shares = directions.abs().square().mean(dim=2, keepdim=True)
             directions = directions * (self._shares / shares.clamp(min=1e-12)).sqrt()

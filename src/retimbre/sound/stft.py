@@ -51,13 +51,13 @@ class Window:
         hop_length = min(n_fft // 2, max(1, round(settings.hop_length * n_fft / settings.n_fft)))
         return cls(n_fft, hop_length, device)
 
-    def stated(self, settings: Settings, sample_rate: int) -> Settings:
+    def restate(self, settings: Settings, sample_rate: int) -> Settings:
         """Give the settings with this window in them: what it and its hop are at 22 050 Hz.
 
         Rounded to whole numbers and kept within their ranges. A network reads ``22 050 Hz / n_fft``, the
         distance of its bins, from them.
 
-        >>> Window(8192, 2048).stated(Settings(), 44100).n_fft
+        >>> Window(8192, 2048).restate(Settings(), 44100).n_fft
         4096
         """
         ratio = REFERENCE_RATE / sample_rate
@@ -65,10 +65,10 @@ class Window:
         hop_length = min(n_fft // 2, max(8, round(self.hop_length * ratio)))
         return replace(settings, n_fft=n_fft, hop_length=hop_length)
 
-    def around(self) -> "list[Window]":
+    def resolutions(self) -> "list[Window]":
         """Give itself, a window a quarter as long for attacks, and one four times as long for steady tones.
 
-        >>> [(w.n_fft, w.hop_length) for w in Window(2048, 512).around()]
+        >>> [(w.n_fft, w.hop_length) for w in Window(2048, 512).resolutions()]
         [(2048, 512), (512, 256), (8192, 2048)]
         """
         short = 2 * max(16, self.n_fft // 8)
