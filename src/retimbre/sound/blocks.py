@@ -1,4 +1,4 @@
-"""Long clips in blocks: cut with overlap, and joined without a seam, a few blocks in memory at a time."""
+"""Blocks of long clips: cut with overlap and joined by crossfades, a few in memory at a time."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -17,10 +17,10 @@ class BlockGeometry:
     """Lengths of blocks in seconds.
 
     Attributes:
-        longest: Longest block. The work of an evaluation grows with the square of a block's frames.
-        overlap: Time that neighbours share.
-        margin: Time around a block that is computed and cut off again. A network sees silence around its
-            input, and works on the edge of that.
+        longest: Length of a block at most. The work of an evaluation grows with the square of its frames.
+        overlap: Overlap of neighbours.
+        margin: Margin on either side, computed and cut off again: a network sees silence around its input,
+            and the edges of a block take after that.
     """
 
     longest: float
@@ -29,11 +29,11 @@ class BlockGeometry:
 
 
 TRANSFER = BlockGeometry(longest=10.0, overlap=1.0, margin=0.5)
-"""In ten seconds the network still sees whole phrases. The margin is the block's neighbours, or at the ends
-of the clip its mirror image; without it the first and last half second come out up to 9 dB louder."""
+"""Ten seconds hold whole phrases. The margin holds the clip's own sound, at the ends of the clip its mirror
+image; without it the first and last half second come out up to 9 dB louder."""
 
 TEXTURE = BlockGeometry(longest=8.0, overlap=0.35, margin=0.2)
-"""The first frames of a block are those that the one before it ended with, so a short overlap does."""
+"""Each block starts with the last frames of the one before it, so a short overlap does."""
 
 
 def cut(n_samples: int, *, longest: int, overlap: int) -> list[slice]:
@@ -51,12 +51,12 @@ def cut(n_samples: int, *, longest: int, overlap: int) -> list[slice]:
 
 
 def pieces_at(sound: Sound, places: Iterable[slice]) -> Iterator[Samples]:
-    """Give the samples (C, n) at each of several places, whose starts do not decrease."""
+    """Read the samples (C, n) at each of several places, whose starts must not decrease."""
     pieces = sound.pieces(1 << 18)
-    first, there = 0, np.zeros((sound.n_channels, 0), np.float32)
+    first, held = 0, np.zeros((sound.n_channels, 0), np.float32)  # `held` starts at sample `first`
     for place in places:
-        parts = [there]
-        stop = first + there.shape[1]
+        parts = [held]
+        stop = first + held.shape[1]
         while stop < place.stop:
             piece = next(pieces)
             stop += piece.shape[1]
@@ -64,15 +64,15 @@ def pieces_at(sound: Sound, places: Iterable[slice]) -> Iterator[Samples]:
                 parts.append(piece)
             else:
                 parts = [piece[:, :0]]
-        there = np.concatenate(parts, axis=1)
-        first = stop - there.shape[1]
-        there = there[:, max(0, place.start - first) :]
-        first = stop - there.shape[1]
-        yield there[:, place.start - first : place.stop - first]
+        held = np.concatenate(parts, axis=1)
+        first = stop - held.shape[1]
+        held = held[:, max(0, place.start - first) :]
+        first = stop - held.shape[1]
+        yield held[:, place.start - first : place.stop - first]
 
 
 def padded_pieces(sound: Sound, places: Iterable[slice], margin: int) -> Iterator[Samples]:
-    """Give the samples at each place with ``margin`` more on either side; mirrored at the ends of the clip.
+    """Read the samples at each place with ``margin`` more on either side, mirrored at the ends of the clip.
 
     >>> from retimbre.sound.audio import Audio
     >>> next(padded_pieces(Audio(np.arange(5), 8000), [slice(0, 3)], 2))
@@ -86,11 +86,14 @@ def padded_pieces(sound: Sound, places: Iterable[slice], margin: int) -> Iterato
 
 
 def join(parts: Iterable[tuple[slice, Samples]], n_samples: int, n_channels: int) -> Iterator[Samples]:
-    """Put blocks (C, n) in their places, in order: give the whole, ``n_samples`` long, in pieces.
+    """Join blocks (C, n) at their places to a clip of ``n_samples``, and give it in pieces.
 
-    Neighbours are crossfaded where they overlap. Where there is no block there is silence.
+    Neighbours are crossfaded where they overlap; a gap between them is silent.
     """
-    at, held = 0, np.zeros((n_channels, 0), np.float32)  # `held` follows what was given up to `at`
+    at, held = (
+        0,
+        np.zeros((n_channels, 0), np.float32),
+    )  # `held` starts at sample `at`; all before it was given
     for place, block in parts:
         n_shared = at + held.shape[1] - place.start
         if n_shared > 0:
@@ -107,12 +110,19 @@ def join(parts: Iterable[tuple[slice, Samples]], n_samples: int, n_channels: int
 
 
 def crossfade(ending: Samples, beginning: Samples) -> tuple[Gains, Gains]:
-    """Gains (n,) for two sounds (C, n) that are to become one without a change of level.
+    """Compute the gains (n,) of a crossfade of two sounds (C, n) that keeps the level.
 
-    Both sides have the same content, but each was optimised by itself. Gains t and 1 - t, t = sin^2, keep
-    the level only where they are alike: noise that differs loses 3 dB in the middle. With their correlation
+    Both sounds have the same content, but each was optimised by itself. Gains t and 1 - t, t = sin^2, keep
+    the level only where they are equal: independent noise loses 3 dB in the middle. With their correlation
     r the sum has the power ``t^2 + (1-t)^2 + 2 r t (1-t)``; dividing by its root keeps the level whatever
-    r is: a plain crossfade for the same sound (r = 1), one of equal power for unrelated ones (r = 0).
+    r is: a linear crossfade for equal sounds (r = 1), one of equal power for unrelated ones (r = 0).
+
+    Args:
+        ending: End of the first sound, (C, n).
+        beginning: Start of the second, (C, n).
+
+    Returns:
+        Gains of the first sound and of the second.
     """
     x, y = ending.astype(np.float64), beginning.astype(np.float64)
     power = math.sqrt(float(np.square(x).sum() * np.square(y).sum()))

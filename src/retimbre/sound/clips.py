@@ -27,18 +27,22 @@ Mix = Sequence[tuple[Clip, float]]
 
 WORKING_LOUDNESS = -20.0
 """LUFS at which the clips enter the network, so that a quiet recording weighs as much as a loud one
-(``log1p`` is not indifferent to level). Music mastered to -14 or -23 LUFS is moved by a few dB."""
+(``log1p`` is not invariant to level). Music mastered to -14 or -23 LUFS changes by a few dB."""
 
 MAX_WORKING_RATE = 48_000
-"""Hz. Content of a higher rate is worked on at this one and brought back; what it holds above
-24 kHz, which nobody hears, is left out."""
+"""Hz. Content of a higher rate is resampled to this one and back; frequencies above 24 kHz, which are
+inaudible, are left out."""
 
 STYLE_SECONDS, N_EXCERPTS = 20.0, 8
 """Seconds of a style that are analysed, and the number of excerpts of a longer one, spread evenly over it."""
 
 
 def as_sound(clip: Clip, name: str) -> Audio | Recording:
-    """Open a clip and check that it can be used; ``name`` is its name in errors.
+    """Open a clip and check that it has sound.
+
+    Args:
+        clip: The clip.
+        name: Name of its role in errors, such as ``"style"``.
 
     Raises:
         InputError: no clip, or a silent one.
@@ -64,9 +68,9 @@ def as_sound(clip: Clip, name: str) -> Audio | Recording:
 
 
 def as_mix(style: Clip | Mix) -> list[tuple[Audio | Recording, float]]:
-    """Open one style or several, and turn weights into shares that sum to one.
+    """Open one style or several, and normalise their weights to shares that sum to one.
 
-    A style of weight 0 has no part in the result and is not read.
+    A style of weight 0 is not read.
 
     Raises:
         InputError: no pairs of clip and weight, weights that cannot be used, or as in :func:`as_sound`.
@@ -116,26 +120,26 @@ def check_length(sound: Sound, name: str, settings: Settings) -> None:
 
 
 def excerpts(style: Sound, settings: Settings) -> list[Audio]:
-    """Take the style itself, or of a long one pieces spread evenly over it."""
+    """Cut excerpts from a style: all of it, or of a long one ``N_EXCERPTS`` spread evenly over it."""
     check_length(style, "style", settings)
     rate, n_samples = style.sample_rate, style.n_samples
     places = [slice(0, n_samples)]
     if seconds(style) > STYLE_SECONDS:
         length = round(STYLE_SECONDS / N_EXCERPTS * rate)
-        places = [slice(start, start + length) for start in _spread(n_samples - length, N_EXCERPTS)]
+        places = [slice(start, start + length) for start in _spread_starts(n_samples - length, N_EXCERPTS)]
     pieces = [Audio(samples, rate) for samples in blocks.pieces_at(style, places)]
-    sounding = [piece for piece in pieces if not piece.is_silent]
-    if sounding:
-        return sounding
-    return [Audio(s, rate) for s in blocks.pieces_at(style, [_around_the_peak(style, length)])]
+    audible = [piece for piece in pieces if not piece.is_silent]
+    if audible:
+        return audible
+    return [Audio(s, rate) for s in blocks.pieces_at(style, [_loudest_place(style, length)])]
 
 
-def _spread(last: int, n: int) -> Iterator[int]:
+def _spread_starts(last: int, n: int) -> Iterator[int]:
     return (int(start) for start in np.linspace(0, last, n))
 
 
-def _around_the_peak(sound: Sound, length: int) -> slice:
-    """Find the ``length`` samples around the loudest, in a clip whose sound the even spread misses."""
+def _loudest_place(sound: Sound, length: int) -> slice:
+    """Find ``length`` samples around the highest peak, for a clip whose even excerpts are silent."""
     at, highest, start = 0, 0.0, 0
     for piece in sound.pieces(1 << 18):
         peaks = np.abs(piece).max(axis=0)
@@ -147,15 +151,15 @@ def _around_the_peak(sound: Sound, length: int) -> slice:
 
 
 def normalized(clip: Audio, rate: int, *, floor: float = -math.inf) -> Tensor:
-    """Bring a clip to the working rate and loudness.
+    """Resample a clip to the working rate and scale it to the working loudness.
 
     Args:
         clip: The clip.
         rate: Working rate in Hz.
-        floor: Lowest loudness in LUFS that it is taken for: bounds the gain.
+        floor: Lowest loudness in LUFS that is assumed for it, which bounds the gain.
 
-    Shape:
-        (C, N).
+    Returns:
+        Samples (C, N).
     """
     clip = clip.resampled(rate)
     gain = 10 ** ((WORKING_LOUDNESS - max(floor, loudness(clip))) / 20)

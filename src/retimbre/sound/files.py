@@ -1,4 +1,4 @@
-"""Files of sound: how recordings come in and how they go out, in pieces.
+"""Files of sound: reading and writing in pieces.
 
 WAV, FLAC, Ogg (Vorbis, Opus) and MP3 go through libsndfile; M4A and other MPEG-4 sound through
 PyAV, the extra ``av``. Files are written under a temporary name and renamed, so that a name never
@@ -26,14 +26,14 @@ _FORMATS = {
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
-_PIECE = 1 << 18  # samples that are decoded at a time
+_PIECE = 1 << 18  # samples per read
 _BLOCK = 1 << 16  # frames per write: libsndfile's Vorbis encoder takes its work space from the stack
 
 
 class Recording:
     """A file of sound that is read piece by piece, each time from its start.
 
-    Opening it reads it through once, so that whatever is wrong with it is known before the work.
+    Opening reads it through once, so that every fault is known before the work.
 
     Args:
         path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
@@ -88,7 +88,15 @@ class Recording:
 
 
 def read(path: str | os.PathLike[str]) -> Audio:
-    """Read a file of sound into memory; see :class:`Recording` for what can be read and what is raised."""
+    """Read a file of sound into memory.
+
+    Args:
+        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
+
+    Raises:
+        AudioReadError: as :class:`Recording`.
+        DependencyError: as :class:`Recording`.
+    """
     return collect(Recording(path))
 
 
@@ -154,7 +162,7 @@ def check_output(
     n_channels: int,
     inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
-    """Find out before the work whether :func:`write` will be able to do its part.
+    """Check before the work that :func:`write` can write a file.
 
     Raises:
         InputError: unknown suffix; a rate or number of channels that the format cannot hold; the
@@ -185,7 +193,7 @@ def write(path: str | os.PathLike[str], sound: Sound) -> None:
 
     Args:
         path: ``.wav``, ``.flac``, ``.ogg`` (Vorbis), ``.opus`` or ``.mp3``.
-        sound: What to write: an :class:`Audio`, or anything that comes in pieces.
+        sound: Sound to write: an :class:`Audio`, or any other :class:`Sound`.
 
     Raises:
         InputError: an unknown suffix, a rate or number of channels that the format cannot hold, or
@@ -216,7 +224,7 @@ def deliver(sound: Sound, output: Path | None) -> Audio | Path:
 
 
 class _Sink:
-    """A file for libsndfile, which ignores errors of its last writes: keeps the first and raises it later."""
+    """A file for libsndfile, which ignores errors of its last writes; keeps the first to raise it later."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file
@@ -224,7 +232,7 @@ class _Sink:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
     def write(self, data: bytes) -> int:
-        """Write, or note why not."""
+        """Write all bytes, or keep the error."""
         try:
             rest = memoryview(data)
             while rest:
@@ -234,7 +242,7 @@ class _Sink:
         return len(data)
 
     def check(self) -> None:
-        """Raise the first error, if there was one."""
+        """Raise the first error that was kept."""
         if self._error is not None:
             raise self._error
 

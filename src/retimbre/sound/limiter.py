@@ -1,4 +1,7 @@
-"""A limiter that keeps peaks under a ceiling, and gains that reach a loudness with it."""
+"""A limiter that keeps peaks under a ceiling, and gains that reach a loudness with it.
+
+Written by hand, as there is no light library for it: the one in ``pedalboard`` is under the GPL.
+"""
 
 from collections.abc import Iterator
 
@@ -9,19 +12,19 @@ from retimbre.sound.audio import Samples, Sound
 from retimbre.sound.loudness import loudness
 
 CEILING = 10 ** (-1.1 / 20)
-"""Highest sample that is written: a little under -1 dBFS, so that rounding stays under it too."""
+"""Highest absolute sample of an output: a little under -1 dBFS, so that rounding stays under it too."""
 
 
 class Limited:
-    """A sound with a gain, and with its peaks turned down to a ceiling: all channels together, smoothly.
+    """A sound with a gain and a limiter: one smooth gain for all channels keeps peaks under a ceiling.
 
-    The gain is found on a grid of one millisecond: what each block needs, the least of that over
-    five blocks to either side, smoothed over five and interpolated. Every value that enters the
-    gain at a sample is at most what that sample needs, so the result never exceeds the ceiling.
+    The gain is found on a grid of one millisecond: the highest gain that each block allows, the minimum of
+    that over five blocks to either side, smoothed over five and interpolated. Every value that enters the
+    gain at a sample is at most what that sample allows, so the result never exceeds the ceiling.
 
     Args:
-        sound: What is limited; is not changed.
-        gain: Applied first, linear.
+        sound: Sound to limit; it is not changed.
+        gain: Gain before the limiter, linear.
         ceiling: Highest absolute sample of the result, linear.
     """
 
@@ -35,7 +38,7 @@ class Limited:
 
     @property
     def is_under_ceiling(self) -> bool:
-        """Whether the gain alone keeps under the ceiling."""
+        """Whether the sound with the gain alone stays under the ceiling."""
         return self.gain * float(self._peaks.max()) <= self._ceiling
 
     def pieces(self, length: int) -> Iterator[Samples]:
@@ -44,8 +47,8 @@ class Limited:
             for piece in self._sound.pieces(length):
                 yield piece * np.float32(self.gain)
             return
-        need = np.pad(self._ceiling / np.maximum(self.gain * self._peaks, self._ceiling), 7, mode="edge")
-        least = np.lib.stride_tricks.sliding_window_view(need, 11).min(axis=1)
+        allowed = np.pad(self._ceiling / np.maximum(self.gain * self._peaks, self._ceiling), 7, mode="edge")
+        least = np.lib.stride_tricks.sliding_window_view(allowed, 11).min(axis=1)
         smooth = np.lib.stride_tricks.sliding_window_view(least, 5).mean(axis=1)
         centres = (np.arange(len(smooth)) + 0.5) * self._size
         start = 0
@@ -56,18 +59,21 @@ class Limited:
 
 
 def _peaks(samples: Samples, size: int) -> npt.NDArray[np.float32]:
-    """Highest absolute sample of each block of ``size``, over all channels."""
+    """Find the highest absolute sample of each block of ``size`` samples, over all channels."""
     peak = np.abs(samples).max(axis=0)
     highest: npt.NDArray[np.float32] = np.pad(peak, (0, -len(peak) % size)).reshape(-1, size).max(axis=1)
     return highest
 
 
 def match_loudness(sound: Sound, target: float) -> Limited:
-    """Bring a clip that is not silent to a loudness (LUFS), with no sample over the ceiling.
+    """Bring a clip that is not silent to a loudness, with no sample over the ceiling.
 
-    Peaks that would pass the ceiling are limited; the gain is corrected for what the limiter takes.
-    Where even that cannot reach the target (a target louder than the ceiling allows), the clip
-    is as loud as three corrections of at most 6 dB make it.
+    Peaks over the ceiling are limited, and the gain is corrected for the loudness that this costs. A target
+    that the ceiling does not allow is approached by three corrections of at most 6 dB.
+
+    Args:
+        sound: The clip.
+        target: Integrated loudness in LUFS.
     """
     matched = Limited(sound)
     level = target - loudness(sound)

@@ -1,4 +1,4 @@
-"""Blocks laid one after the other, in a line or in a ring whose end joins its start."""
+"""Overlap-add of blocks in a line, or in a ring whose end joins its start, and the sound of loops."""
 
 import math
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from retimbre.sound.stft import Window
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the blocks lie, in frames; all are of one length.
+    """Layout of the blocks of a texture, in frames; all are of one length.
 
-    A block is ``margin | length | overlap | margin``. The margins hear the silence around the block and are
-    no part of the sound; the overlap is where the next one fades in.
+    A block is ``margin | length | overlap | margin``. The network sees the silence around the block in the
+    margins, which are therefore cut off; in the overlap the next block fades in.
 
     Attributes:
-        n_blocks: How many.
-        length: From the start of one to the start of the next.
-        overlap: What the next one shares.
-        margin: What is cut off on either side.
+        n_blocks: Number of blocks.
+        length: Frames from the start of a block to the start of the next.
+        overlap: Frames that neighbours share.
+        margin: Frames that are cut off on either side.
         hop_length: Samples from frame to frame.
-        loop: Whether the last meets the first.
+        loop: Whether the last block joins the first.
     """
 
     n_blocks: int
@@ -37,7 +37,7 @@ class Plan:
 
     @classmethod
     def of(cls, n_samples: float, window: Window, rate: int, *, loop: bool) -> "Plan":
-        """Divide ``n_samples`` at a rate in Hz; of a loop they are to be a multiple of the hop."""
+        """Divide ``n_samples`` at a rate in Hz into blocks; of a loop they must be a multiple of the hop."""
         hop = window.hop_length
         n_frames = round(n_samples / hop) if loop else math.ceil(n_samples / hop)
         n_blocks = math.ceil(n_frames * hop / rate / TEXTURE.longest)
@@ -48,22 +48,22 @@ class Plan:
 
     @property
     def n_frames(self) -> int:
-        """Frames of a block."""
+        """Number of frames of a block."""
         return self.length + self.overlap + 2 * self.margin
 
     @property
     def n_samples(self) -> int:
-        """Samples of a block."""
+        """Number of samples of a block."""
         return (self.n_frames - 1) * self.hop_length
 
     @property
     def step(self) -> int:
-        """Samples from the start of a block to that of the next."""
+        """Number of samples from the start of a block to the start of the next."""
         return self.length * self.hop_length
 
     @property
     def wraps(self) -> bool:
-        """Whether the one block meets itself."""
+        """Whether the only block joins itself."""
         return self.loop and self.n_blocks == 1
 
     def trimmed(self, samples: Samples) -> Samples:
@@ -73,9 +73,9 @@ class Plan:
 
 
 def hop_dividing(n_samples: int, hop_length: int) -> int:
-    """Hop within 5 % of the one given that goes best into a loop of ``n_samples``.
+    """Find the hop within 5 % of the given one that divides a loop of ``n_samples`` best.
 
-    The rest, less than half a frame and mostly a few samples, is left to :func:`resample_periodic`.
+    The remainder, less than half a frame and mostly a few samples, is left to :func:`resample_periodic`.
 
     >>> hop_dividing(22050, 512)
     525
@@ -90,7 +90,7 @@ def overlap_add(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     Args:
         blocks: Shape (C, M) each, ``step <= M <= 2 step``.
         step: Distance of neighbours in samples.
-        ring: Whether the last block's end is laid on the first one's start.
+        ring: Whether the end of the last block overlaps the start of the first.
 
     Returns:
         Shape (C, n step) for a ring of n blocks, (C, (n - 1) step + M) for a line.
@@ -105,19 +105,19 @@ def overlap_add(blocks: Sequence[Samples], step: int, *, ring: bool) -> Samples:
     for a in range(n if ring else n - 1):
         b = (a + 1) % n
         tails[a], heads[b] = crossfade(blocks[a][:, step:], blocks[b][:, :fade])
-    laid = np.zeros((n_channels, total))
+    whole = np.zeros((n_channels, total))
     for k, block in enumerate(blocks):
         shaped = block.astype(np.float64)
         shaped[:, :fade] *= heads[k]
         shaped[:, step:] *= tails[k]
         at = (k * step + np.arange(length)) % total
-        for row, values in zip(laid, shaped, strict=True):
-            np.add.at(row, at, values)  # (a single block meets itself)
-    return laid.astype(np.float32)
+        for row, values in zip(whole, shaped, strict=True):
+            np.add.at(row, at, values)  # (not +=: a single block overlaps itself)
+    return whole.astype(np.float32)
 
 
 def resample_periodic(samples: Samples, n_samples: int) -> Samples:
-    """Bring a loop (C, N) to another number of samples, by its Fourier series: no edge, no click."""
+    """Resample a loop (C, N) to another number of samples, by its Fourier series: no edge, no click."""
     if samples.shape[1] == n_samples:
         return samples
     spectrum = np.fft.rfft(samples.astype(np.float64))
@@ -127,8 +127,8 @@ def resample_periodic(samples: Samples, n_samples: int) -> Samples:
 
 
 def match_loop(loop: Audio, target: float) -> Audio:
-    """Bring a loop to a loudness in LUFS; its limiter goes round too, so that the gain has no step."""
+    """Bring a loop to a loudness in LUFS; its limiter wraps round too, so that the gain has no step."""
     margin = loop.sample_rate // 2
-    around = np.pad(loop.samples, ((0, 0), (margin, margin)), mode="wrap")
-    matched = collect(match_loudness(Audio(around, loop.sample_rate), target))
+    wrapped = np.pad(loop.samples, ((0, 0), (margin, margin)), mode="wrap")
+    matched = collect(match_loudness(Audio(wrapped, loop.sample_rate), target))
     return Audio(matched.samples[:, margin:-margin], loop.sample_rate)

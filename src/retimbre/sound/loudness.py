@@ -1,4 +1,8 @@
-"""Loudness by ITU-R BS.1770-4, and a limiter that keeps peaks under a ceiling."""
+"""Loudness by ITU-R BS.1770-4.
+
+Written by hand although ``pyloudnorm`` has it: that works on whole clips in memory, refuses clips under 0.4 s
+and needs scipy; this one takes pieces, any length, any rate and no scipy. A test holds the two together.
+"""
 
 import math
 from functools import lru_cache
@@ -10,13 +14,13 @@ from retimbre.sound.audio import Samples, Sound
 
 
 def loudness(sound: Sound) -> float:
-    """Integrated loudness in LUFS: K-weighted mean power, gated at -70 LUFS and 10 LU below the mean.
+    """Measure the integrated loudness: K-weighted mean power, gated at -70 LUFS and 10 LU below the mean.
 
     All channels weigh the same (BS.1770 raises surround channels by 1.5 dB). A clip under 0.4 s
     is one block; where the gates leave nothing, the ungated value is given.
 
     Returns:
-        LUFS; ``-inf`` for silence.
+        Loudness in LUFS; ``-inf`` for silence.
 
     >>> from retimbre.sound.audio import Audio
     >>> tone = np.sin(2 * np.pi * 997 * np.arange(48000) / 48000)
@@ -28,11 +32,11 @@ def loudness(sound: Sound) -> float:
     hop, settle = min(sound.sample_rate // 10, sound.n_samples), sound.sample_rate
     power, before = [], np.zeros((sound.n_channels, 0), np.float32)
     for piece in sound.pieces(100 * hop):
-        heard = np.concatenate([before, piece], axis=1)
-        weighted = _k_weighted(heard, sound.sample_rate)[:, before.shape[1] :]
+        settled = np.concatenate([before, piece], axis=1)
+        weighted = _k_weighted(settled, sound.sample_rate)[:, before.shape[1] :]
         n_hops = weighted.shape[1] // hop
         power.append(np.square(weighted[:, : n_hops * hop]).sum(axis=0).reshape(n_hops, hop).mean(axis=1))
-        before = heard[:, -settle:]
+        before = settled[:, -settle:]
     tenths = np.concatenate(power)
     blocks = np.lib.stride_tricks.sliding_window_view(tenths, min(4, len(tenths))).mean(axis=1)
     kept = blocks[_lufs(blocks) > -70.0]
@@ -49,8 +53,8 @@ def _lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def _k_weighted(samples: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
     """Apply the K weighting, as a product with its exact frequency response.
 
-    Half a second of padding holds the ringing of the 38 Hz pole pair, which has fallen by more than
-    400 dB by then.
+    The padding of half a second holds the ringing of the 38 Hz pole pair, which has fallen by more than
+    400 dB at its end.
     """
     n = 1 << (samples.shape[1] + sample_rate // 2 - 1).bit_length()
     spectrum = np.fft.rfft(samples.astype(np.float64), n)
@@ -60,7 +64,7 @@ def _k_weighted(samples: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def _k_response(n: int, sample_rate: int) -> npt.NDArray[np.complex128]:
-    """Response of the K weighting at the bins of a transform of n samples: a shelf for the head, a high pass.
+    """Compute the response of the K weighting, a shelf and a high pass, at the bins of n samples.
 
     The two analogue prototypes behind the standard's 48 kHz coefficients, bilinear at any rate
     (De Man 2014, "Evaluation of implementations of the EBU R128 loudness measurement").

@@ -1,4 +1,8 @@
-"""Mel filter banks: HTK's and Slaney's."""
+"""Mel filter banks: HTK's and Slaney's.
+
+Written by hand although librosa has them: that is 498 MB with its dependencies, and the banks must be tensors
+that gradients pass through.
+"""
 
 import math
 
@@ -7,9 +11,19 @@ from torch import Tensor
 
 
 def htk_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float) -> Tensor:
-    """Triangles that are linear in mel = 1127 ln(1 + f / 700), highest value one; (n_fft / 2 + 1, n_bands).
+    """Make HTK's mel bank: triangles that are linear in mel = 1127 ln(1 + f / 700), of maximum one.
 
-    As VGGish has them: the bin at 0 Hz belongs to no band.
+    As in VGGish: the bin at 0 Hz belongs to no band.
+
+    Args:
+        n_bands: Number of bands.
+        n_fft: Length of the window in samples.
+        sample_rate: Rate in Hz.
+        low: Lowest edge in Hz.
+        high: Highest edge in Hz.
+
+    Returns:
+        Weights (n_fft / 2 + 1, n_bands).
     """
 
     def mel(hertz: Tensor) -> Tensor:
@@ -24,10 +38,20 @@ def htk_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float)
 
 
 def slaney_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float) -> Tensor:
-    """Triangles that are linear in Hz, of equal area, with edges equally spaced on Slaney's scale.
+    """Make Slaney's mel bank: triangles that are linear in Hz, of equal area, edges equally spaced in mel.
 
-    That scale is linear up to 1000 Hz (15 mel) and then logarithmic, 27 mel for a factor of 6.4 (Slaney 1998,
-    "Auditory Toolbox"; the default of librosa). Shape (n_fft / 2 + 1, n_bands).
+    His scale is linear up to 1000 Hz (15 mel) and then logarithmic, 27 mel for a factor of 6.4 (Slaney 1998,
+    "Auditory Toolbox"; the default of librosa).
+
+    Args:
+        n_bands: Number of bands.
+        n_fft: Length of the window in samples.
+        sample_rate: Rate in Hz.
+        low: Lowest edge in Hz.
+        high: Highest edge in Hz.
+
+    Returns:
+        Weights (n_fft / 2 + 1, n_bands).
     """
     per_mel, step = 200 / 3, math.log(6.4) / 27
 

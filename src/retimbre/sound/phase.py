@@ -1,8 +1,11 @@
-"""From magnitudes to a waveform: fast Griffin-Lim, for any number of channels.
+"""Phase retrieval: a waveform for magnitudes by fast Griffin-Lim, for any number of channels.
 
-A spectrogram of magnitudes says nothing about phase, and most have no waveform at all. Griffin and
-Lim (1984) project in turn on the spectrograms that have a waveform and on those with the right
-magnitudes; Perraudin et al. (2013) add momentum, which gets nearer in fewer steps.
+Written by hand although torchaudio has it: its builds do not load beside a CPU build of torch, and here
+several channels share one phase.
+
+A spectrogram of magnitudes says nothing about phase, and most have no waveform at all. Griffin and Lim (1984)
+project in turn on the spectrograms that have a waveform and on those with the right magnitudes; Perraudin et
+al. (2013) add momentum, which gets nearer in fewer steps.
 """
 
 import math
@@ -24,24 +27,23 @@ def griffin_lim(
     *,
     n_iter: int = 32,
 ) -> tuple[Tensor, float]:
-    """Find a waveform whose joint magnitude is the one given, with the image given.
+    """Find a waveform with a given joint magnitude and a given stereo image.
 
     Several channels share one unknown phase per bin. The set of admissible bins is
     ``magnitude * image * u`` with ``|u| = 1``, and the point in it that is nearest to bins ``c`` has
     ``u`` along ``sum over channels of c * conj(image)``. So the differences between the channels in
-    level and phase, which are the stereo image, stay exactly as they are given.
+    level and phase, which are the stereo image, stay exactly.
 
     Args:
-        magnitude: Shape (F, T), at least 0.
-        image: Complex, (C, F, T), mean square one over the channels; its phase is where the search
-            starts. :func:`random_image` where there is none.
+        magnitude: Target of the joint magnitude, (F, T), at least 0.
+        image: Stereo image, complex (C, F, T), mean square one over the channels; the search starts from its
+            phase. :func:`random_image` makes one where there is none.
         window: The transform of which ``magnitude`` is a spectrogram.
         n_samples: Length N of the result.
         n_iter: Rounds; 0 keeps the phase of ``image``.
 
     Returns:
-        Samples (C, N), and the spectral convergence in dB: ``20 log10(||m' - m|| / ||m||)`` for the
-        magnitude asked for and that of the result. Lower is better; -inf is exact.
+        Samples (C, N), and their spectral convergence in dB (:func:`spectral_convergence`).
     """
     admissible = magnitude * image
     bins, previous = admissible, torch.zeros_like(admissible)
@@ -50,24 +52,31 @@ def griffin_lim(
         ahead = consistent + _MOMENTUM * (consistent - previous)
         previous = consistent
         turn = (ahead * image.conj()).sum(dim=0)
-        bins = admissible * _direction(turn)
+        bins = admissible * _unit_phasors(turn)
     samples = window.istft(bins, n_samples)
     return samples, spectral_convergence(joint_magnitude(window.stft(samples)), magnitude)
 
 
-def _direction(bins: Tensor) -> Tensor:
-    """Complex numbers brought to magnitude one; 1 where there is no direction."""
+def _unit_phasors(bins: Tensor) -> Tensor:
+    """Scale complex numbers to magnitude one; 0 becomes 1."""
     size = bins.abs()
     return torch.where(size > 0, bins / size, 1)
 
 
-def spectral_convergence(given: Tensor, asked: Tensor) -> float:
-    """``20 log10(||given - asked|| / ||asked||)`` in dB, for magnitudes of equal shape."""
-    ratio = torch.linalg.vector_norm(given - asked) / torch.linalg.vector_norm(asked)
+def spectral_convergence(estimate: Tensor, target: Tensor) -> float:
+    """Compute the spectral convergence ``20 log10(||estimate - target|| / ||target||)`` in dB.
+
+    Lower is nearer; -inf is exact.
+
+    Args:
+        estimate: Magnitudes of a waveform, any shape.
+        target: Magnitudes that were to be reached, of the same shape.
+    """
+    ratio = torch.linalg.vector_norm(estimate - target) / torch.linalg.vector_norm(target)
     return 20 * math.log10(float(ratio)) if ratio > 0 else -math.inf
 
 
 def random_image(like: Tensor, generator: torch.Generator) -> Tensor:
-    """One channel of random phase for a magnitude (F, T): complex, (1, F, T)."""
+    """Make the image of one channel with random phase for a magnitude (F, T): complex, (1, F, T)."""
     angle = torch.rand(like.shape, generator=generator, dtype=like.dtype) * 2 * math.pi
     return torch.polar(torch.ones_like(like), angle.to(like.device))[None]

@@ -7,10 +7,15 @@ from torch import Tensor
 
 
 def resample(samples: Tensor, before: int, after: int) -> Tensor:
-    """Bring samples (C, N) to another rate by their Fourier series: exact up to half the lower rate.
+    """Resample samples (C, N) by their Fourier series: exact up to half the lower rate.
 
-    The clip is filled with silence to where both rates have a whole number of samples, and what is too many
-    is cut off again: ``ceil(N after / before)`` are left.
+    The clip is padded with silence to a length that is a whole number of samples at both rates, and cut again
+    to ``ceil(N after / before)``.
+
+    Args:
+        samples: Samples (C, N).
+        before: Their rate in Hz.
+        after: Rate of the result in Hz.
     """
     if before == after:
         return samples

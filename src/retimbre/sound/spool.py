@@ -12,13 +12,13 @@ from retimbre.sound.audio import Samples, recut
 
 
 class Spool(contextlib.AbstractContextManager["Spool"]):
-    """Sound that is written once, piece by piece, and then read as often as needed; a context manager.
+    """Temporary sound, written once, piece by piece, and read as often as needed; a context manager.
 
     Args:
         sample_rate: Rate in Hz.
         n_channels: Number of channels, C.
-        folder: Where to keep the samples until the end of the context, in a file without a name; in memory
-            if ``None``.
+        folder: Folder of a file without a name that holds the samples until the end of the context; they are
+            in memory if ``None``.
     """
 
     def __init__(self, sample_rate: int, n_channels: int, folder: Path | None = None) -> None:
@@ -32,7 +32,7 @@ class Spool(contextlib.AbstractContextManager["Spool"]):
             self._file.close()
 
     def append(self, samples: Samples) -> None:
-        """Write samples (C, n) behind what is there."""
+        """Append samples (C, n)."""
         self.n_samples += samples.shape[1]
         self.is_silent = self.is_silent and not samples.any()
         if self._file is None:

@@ -1,4 +1,4 @@
-"""What several channels have in common, and how they differ: joint magnitude, image, diffuse image."""
+"""Joint magnitude of several channels, their stereo image, and diffuse fields."""
 
 import torch
 from torch import Tensor
@@ -9,45 +9,45 @@ _TINY = 1e-30  # squared magnitude
 
 
 def joint_magnitude(bins: Tensor) -> Tensor:
-    """Root mean square over the channels of complex bins (C, F, T): one spectrogram (F, T).
+    """Compute the root mean square over the channels of complex bins (C, F, T): one spectrogram (F, T).
 
-    For one channel this is its magnitude. Unlike the magnitude of a mix it hears channels that
-    cancel each other.
+    For one channel this is its magnitude. Unlike the magnitude of a mix it keeps channels that cancel each
+    other.
     """
     if len(bins) == 1:
         return bins[0].abs()
     parts = torch.view_as_real(bins).square().sum(dim=(0, 3))
     # The root of a sum of squares is a norm; torch's own, forward and backward, takes several times as long.
-    # The constant keeps the gradient finite at zero, and is nothing to any magnitude that can be heard.
+    # The constant keeps the gradient finite at zero, and is far below any audible magnitude.
     return (parts / len(bins) + _TINY).sqrt()
 
 
 def stereo_image(bins: Tensor) -> Tensor:
-    """The stereo image of complex bins (C, F, T): what is left when the joint magnitude is divided out.
+    """Compute the stereo image of complex bins (C, F, T): the bins divided by their joint magnitude.
 
-    Complex directions (C, F, T) with the channels' own phases and a mean square of one over the
+    Complex (C, F, T), with the channels' own phases and a mean square of one over the
     channels, so that ``joint_magnitude(bins) * stereo_image(bins)`` is about ``bins``. Where a bin is
-    near silence its direction is that of its neighbourhood (9 bins x 9 frames): what the style
-    adds there sounds from where the music around it sounds. One percent of the neighbourhood's
+    near silence its image is that of its neighbourhood (9 bins x 9 frames): sound that the style adds there
+    comes from the direction of the music around it. One percent of the neighbourhood's
     power is enough for that and moves a bin of ordinary power by less than 0.1 dB.
     """
     phase = torch.polar(torch.ones_like(bins.real), bins.angle())
     if len(bins) == 1:
         return phase
     power = bins.abs().square()
-    around = torch.nn.functional.avg_pool2d(power[None], 9, stride=1, padding=4)[0]
-    share = power + 0.01 * around
+    neighbourhood = torch.nn.functional.avg_pool2d(power[None], 9, stride=1, padding=4)[0]
+    share = power + 0.01 * neighbourhood
     share = share + torch.finfo(share.dtype).tiny
     share = share / share.mean(dim=0)
     return phase * share.sqrt()
 
 
 class DiffuseField:
-    """Makes images like that of a recording, by its covariance S_f of the channels in every bin, over time.
+    """Diffuse field of a recording, by the covariance S_f of its channels in every bin, over time.
 
     Unrelated noise in every channel, mixed by ``S_f^(1/2)``, has that covariance. Divided by its joint
     magnitude, as an image has to be, it would bring the levels of the channels nearer together (by a sixth
-    for unrelated channels of 1 and .5); so they are set right in rounds.
+    for unrelated channels of 1 and .5); so these are corrected in rounds.
 
     Args:
         bins: Complex bins (C, F, T) of the recording.
@@ -66,7 +66,7 @@ class DiffuseField:
         self._shares = covariance.diagonal(dim1=1, dim2=2).real.clamp(min=0).T[:, :, None]
 
     def image(self, window: Window, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Give the image of ``n_samples`` of it: complex, (C, F, T), mean square one over the channels."""
+        """Draw a stereo image for ``n_samples``: complex, (C, F, T), mean square one over the channels."""
         noise = torch.randn(len(self._shares), n_samples, generator=generator).to(window.device)
         directions = stereo_image(torch.einsum("fcd,dft->cft", self._root, window.stft(noise)))
         for _ in range(5 if len(directions) > 1 else 0):

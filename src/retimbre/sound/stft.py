@@ -1,4 +1,4 @@
-"""Spectrograms: there, back, and what several channels have in common.
+"""Spectrograms: the short-time Fourier transform, its inverse, and compressed magnitudes.
 
 A *spectrogram* here is a tensor of magnitudes (F, T); networks see its compressed form,
 ``log1p(magnitude)``. Everything is differentiable; magnitudes are ``abs`` of complex numbers,
@@ -26,7 +26,7 @@ class Window:
     Args:
         n_fft: Length of the window in samples, even.
         hop_length: Step between windows in samples, at most ``n_fft / 2``.
-        device: Where the window lives.
+        device: Device of the window.
 
     >>> Window(2048, 512).stft(torch.zeros(1, 22050)).shape
     torch.Size([1, 1025, 44])
@@ -38,7 +38,7 @@ class Window:
 
     @classmethod
     def at_rate(cls, settings: Settings, sample_rate: int, device: torch.device) -> "Window":
-        """Give the settings' window the same length in seconds at another rate (Hz).
+        """Make the window of the settings at another rate (Hz), of the same length in seconds.
 
         The hop is rounded to a whole number of samples and the window to a multiple of two whose
         factors are 2, 3, 5 and 7, within two percent, where the transform is fast.
@@ -52,10 +52,10 @@ class Window:
         return cls(n_fft, hop_length, device)
 
     def restate(self, settings: Settings, sample_rate: int) -> Settings:
-        """Give the settings with this window in them: what it and its hop are at 22 050 Hz.
+        """Restate settings for this window: ``n_fft`` and ``hop_length`` as they would be at 22 050 Hz.
 
-        Rounded to whole numbers and kept within their ranges. A network reads ``22 050 Hz / n_fft``, the
-        distance of its bins, from them.
+        Both are rounded to whole numbers and kept within their ranges. A network reads the distance of its
+        bins, ``22 050 Hz / n_fft``, from them.
 
         >>> Window(8192, 2048).restate(Settings(), 44100).n_fft
         4096
@@ -66,7 +66,7 @@ class Window:
         return replace(settings, n_fft=n_fft, hop_length=hop_length)
 
     def resolutions(self) -> "list[Window]":
-        """Give itself, a window a quarter as long for attacks, and one four times as long for steady tones.
+        """Give three resolutions: this window, a quarter of it for attacks, four times it for steady tones.
 
         >>> [(w.n_fft, w.hop_length) for w in Window(2048, 512).resolutions()]
         [(2048, 512), (512, 256), (8192, 2048)]
@@ -90,7 +90,7 @@ class Window:
     def stft(self, samples: Tensor) -> Tensor:
         """Transform samples (C, N) to complex bins (C, F, T), T = 1 + N // hop_length.
 
-        Scaled by ``2048 / n_fft``, so that a tone has the magnitude that it has with 2048 samples.
+        Scaled by ``2048 / n_fft``, so that a tone has the same magnitude under every window.
         """
         bins: Tensor = torch.stft(
             samples,
@@ -104,7 +104,7 @@ class Window:
         return bins * (_TONE_SCALE / self.n_fft)
 
     def istft(self, bins: Tensor, n_samples: int) -> Tensor:
-        """Give the samples (C, N) whose transform is nearest to the bins (C, F, T)."""
+        """Compute the samples (C, N) whose transform is nearest to the bins (C, F, T)."""
         samples: Tensor = torch.istft(
             bins * (self.n_fft / _TONE_SCALE),
             self.n_fft,
@@ -117,19 +117,19 @@ class Window:
 
 
 def compute_device(settings: Settings) -> torch.device:
-    """Choose where to compute: CUDA where there is one, unless the settings say otherwise.
+    """Choose the device: CUDA where there is one, unless the settings say otherwise.
 
     Raises:
-        InputError: CUDA is asked for and is not there.
+        InputError: CUDA is requested and not available.
     """
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
+    available = torch.cuda.is_available()
+    if settings.device == "cuda" and not available:
         raise InputError("device is cuda: no CUDA device is there, use auto or cpu")
-    return torch.device("cuda" if there and settings.device != "cpu" else "cpu")
+    return torch.device("cuda" if available and settings.device != "cpu" else "cpu")
 
 
 def _nearest_smooth(length: float) -> int:
-    """Nearest even number without a prime factor over 7."""
+    """Find the nearest even number without a prime factor over 7."""
     candidates = sorted(range(2, round(length * 1.1) + 4, 2), key=lambda n: abs(n - length))
     for n in candidates:
         rest = n
@@ -142,10 +142,10 @@ def _nearest_smooth(length: float) -> int:
 
 
 def log_magnitude(magnitude: Tensor) -> Tensor:
-    """``log1p``: how networks see magnitudes."""
+    """Compress magnitudes by ``log1p``, as networks take them."""
     return magnitude.log1p()
 
 
 def from_log_magnitude(compressed: Tensor) -> Tensor:
-    """Undo :func:`compress`; what is below zero has no magnitude and counts as none."""
+    """Invert :func:`log_magnitude`; values below zero become zero."""
     return compressed.clamp(min=0).expm1()

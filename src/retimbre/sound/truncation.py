@@ -1,6 +1,6 @@
-"""What the containers of sound say about their own length.
+"""Truncated files of sound, found by the lengths in their own headers.
 
-Decoders read a file that was cut short without a word, or with one to stderr. The headers know better.
+Decoders read a truncated file silently, or with a warning on stderr.
 """
 
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def xing_bytes(path: Path) -> int:
-    """Bytes of an MP3 stream by its Xing (or Info) header; 0 where there is none.
+    """Read the bytes of an MP3 stream from its Xing (or Info) header; 0 where there is none.
 
-    Without that header nothing tells how long an MP3 should be.
+    Without that header the length of an MP3 is unknown.
     """
     with path.open("rb") as file:
         file.seek(_id3_bytes(file.read(10)))
@@ -25,15 +25,15 @@ def xing_bytes(path: Path) -> int:
 
 
 def shorter_than(path: Path, announced: int) -> str:
-    """Say that an MP3 is more than 1 % shorter than announced; empty if it is not."""
+    """Describe the fault of an MP3 more than 1 % shorter than announced (bytes); empty for others."""
     with path.open("rb") as file:
         start = _id3_bytes(file.read(10))
-    there = path.stat().st_size - start
-    return f"{there} of {announced} bytes are there" if there < 0.99 * announced else ""
+    size = path.stat().st_size - start
+    return f"{size} of {announced} bytes are there" if size < 0.99 * announced else ""
 
 
 def unfinished(path: Path) -> str:
-    """Say that an Ogg stream lacks the page that ends it; empty for other files."""
+    """Describe the fault of an Ogg stream that lacks its last page; empty for other files."""
     with path.open("rb") as file:
         if file.read(4) != b"OggS":
             return ""
@@ -48,7 +48,7 @@ def unfinished(path: Path) -> str:
 
 
 def _id3_bytes(head: bytes) -> int:
-    """Bytes of the ID3v2 tag that starts with these ten."""
+    """Read the bytes of an ID3v2 tag from its first ten; 0 where there is no tag."""
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     return 10 + int("".join(f"{byte & 0x7F:07b}" for byte in head[6:10]), 2)
