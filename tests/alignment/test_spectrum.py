@@ -11,14 +11,21 @@ from torch import Tensor
 
 from retimbre import Audio, InputError, Settings, transfer
 from retimbre.alignment.passage import Passage
-from retimbre.alignment.spectrum import BOOST, FLOOR, EqualisedMatch, QuantileMatch, equalised, quantile
+from retimbre.alignment.spectrum import (
+    BOOST,
+    FLOOR,
+    EqualisedMatch,
+    QuantileMatch,
+    match_quantiles,
+    match_spectrum,
+)
 from retimbre.losses.terms import Style
 from retimbre.sound.mel import slaney_mel
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 WIDTH = 22_050 / 2048
 Match = Callable[[Tensor, Style, float], Tensor]
-MATCHES: dict[str, Match] = {"equalised": equalised, "quantile": quantile}
+MATCHES: dict[str, Match] = {"equalised": match_spectrum, "quantile": match_quantiles}
 BOTH = pytest.mark.parametrize("match", list(MATCHES.values()), ids=list(MATCHES))
 
 
@@ -51,7 +58,11 @@ def test_a_clip_matched_with_itself_is_itself(match: Match) -> None:
 
 def test_after_the_quantile_match_the_levels_have_the_styles_distribution() -> None:
     content, style = _clip(200, 0, tilt=40, depth=3), _clip(311, 1, tilt=15, depth=9)
-    before, after, wanted = _levels(content), _levels(quantile(content, _of(style), WIDTH)), _levels(style)
+    before, after, wanted = (
+        _levels(content),
+        _levels(match_quantiles(content, _of(style), WIDTH)),
+        _levels(style),
+    )
     for band in range(40):
         distance = scipy.stats.wasserstein_distance(after[band], wanted[band])
         assert distance < 1.0  # dB
@@ -61,14 +72,14 @@ def test_after_the_quantile_match_the_levels_have_the_styles_distribution() -> N
 def test_the_quantile_match_keeps_the_order_of_the_levels() -> None:
     content, style = _clip(150, 2, tilt=20), _clip(90, 3, depth=12)
     flat = content[:1].expand(1025, -1).contiguous()  # every band has the same order of frames
-    for band in _levels(quantile(flat, _of(style), WIDTH)):
+    for band in _levels(match_quantiles(flat, _of(style), WIDTH)):
         assert bool((band[flat[0].argsort()].diff() > -1e-3).all())
 
 
 def test_a_gain_is_one_number_per_band_and_moves_no_note() -> None:
     content, style = _clip(60, 4), _clip(60, 5, tilt=30)
     content[100:110] = 0  # bins between two notes
-    for match in (quantile, equalised):
+    for match in (match_quantiles, match_spectrum):
         matched = match(content, _of(style), WIDTH)
         assert not bool(matched[100:110].any())
         gains = 20 * (from_log_magnitude(matched) / from_log_magnitude(content)).log10()
@@ -78,7 +89,7 @@ def test_a_gain_is_one_number_per_band_and_moves_no_note() -> None:
 
 def test_the_equalised_content_has_the_styles_mean_spectrum_and_its_own_rhythm() -> None:
     content, style = _clip(200, 6, tilt=40), _clip(150, 7, tilt=10)
-    matched = equalised(content, _of(style), WIDTH)
+    matched = match_spectrum(content, _of(style), WIDTH)
     mean = [10 * (10 ** (_levels(clip) / 10)).mean(dim=1).log10() for clip in (matched, style)]
     assert float((mean[0] - mean[1]).abs().max()) < 1.0
     gains = (from_log_magnitude(matched) / from_log_magnitude(content))[:, :1]
@@ -98,7 +109,7 @@ def test_silence_and_the_noise_between_notes_are_not_raised(match: Match) -> Non
     assert not bool(matched[:, :20].any())
     assert bool(matched.isfinite().all())
     rise = _levels(matched)[:, 20:40] - _levels(content)[:, 20:40]
-    limit = BOOST if match is equalised else 0.1
+    limit = BOOST if match is match_spectrum else 0.1
     assert float(rise.max()) < limit
     assert float(_levels(matched)[:, 20:40].max()) < highest - 30
 
@@ -135,8 +146,8 @@ def test_several_styles_have_their_shares(match: Match) -> None:
     }
     for more, less in itertools.pairwise((0.0, 0.25, 0.75, 1.0)):
         assert matched[more] > matched[less] + 0.5  # the other is 20 dB louder
-    if match is quantile:  # a quarter of the frames has the loud style's level
-        levels = _levels(quantile(content, Style([(one, 0.75), (other, 0.25)]), WIDTH))[20]
+    if match is match_quantiles:  # a quarter of the frames has the loud style's level
+        levels = _levels(match_quantiles(content, Style([(one, 0.75), (other, 0.25)]), WIDTH))[20]
         middle = (_levels(one)[20].mean() + _levels(other)[20].mean()) / 2
         assert float((levels > middle).float().mean()) == pytest.approx(0.25, abs=0.03)
     again = match(content, Style([(one, 0.5), (one, 0.5)]), WIDTH)
@@ -174,7 +185,7 @@ def test_a_match_is_an_alignment_that_leaves_the_style() -> None:
         Passage([torch.from_numpy(level * rng.standard_normal((1, 8000), np.float32))], 16_000, window)
         for level in (0.1, 0.4)
     )
-    for alignment, match in ((EqualisedMatch(), equalised), (QuantileMatch(), quantile)):
+    for alignment, match in ((EqualisedMatch(), match_spectrum), (QuantileMatch(), match_quantiles)):
         alignment.fit([(style, 1.0)])
         assert alignment.suits(content) == 0  # not chosen by itself
         played = alignment.play(content)

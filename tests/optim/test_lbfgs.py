@@ -81,7 +81,7 @@ def test_the_direction_is_that_of_the_two_loops() -> None:
     def vector() -> Tensor:
         return torch.randn(30, generator=generator, dtype=torch.float64)
 
-    past = descent._Past(30, 4, vector())
+    past = descent._History(30, 4, vector())
     pairs: list[tuple[Tensor, Tensor]] = []
     old = vector()
     for step in (0.5, 1.0, 2.0, 0.1, 1.0, 0.3, 1.7):

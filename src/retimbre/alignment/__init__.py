@@ -1,1 +1,1 @@
-"""Ways to bring a style to a content before their statistics are compared."""
+"""Alignments, which bring a style to a content before their statistics are compared."""

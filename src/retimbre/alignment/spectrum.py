@@ -1,7 +1,7 @@
-"""Closed-form matches: a content's spectrum, or the distribution of its levels, made the style's.
+"""Spectral matches in closed form: equalisation, and quantile mapping of band levels.
 
 Both find gains in 40 mel bands, interpolate them to the bins in dB and apply them to the content. A gain
-moves what is there; it adds no note and moves none. So a match is a starting point that is nearer to the
+adds no note and moves none. So a match is a starting point that is nearer to the
 style and still in the content's key.
 """
 
@@ -23,25 +23,25 @@ LOWEST = 40.0
 """Hz. The lowest edge of the bands."""
 
 FLOOR = -100.0
-"""dB below the content's highest band level, where the noise of 16 bits is. What is quieter is silence and is
-not raised. Much of an instrument's treble is only a little above: after the quantile match the timbre's
+"""dB below the content's highest band level, where the noise of 16 bits is. Lower levels are silence and
+are not raised. Much of an instrument's treble is only a little above: after the quantile match the timbre's
 distance from the target is .76 of the content's on the eight melodic pairs for tuning, .79 with -80 here."""
 
 BOOST = 40.0
-"""dB. Most that a band is raised; with 60, and -110 above, that distance is .75. A gain is also at most the
+"""dB. Highest gain of a band; with 60, and -110 above, that distance is .75. A gain is also at most the
 level above ``FLOOR``, so that it fades towards silence. Cuts are free."""
 
 
-def equalised(content: Tensor, style: Style, bin_width: float) -> Tensor:
-    """Give the content the style's long-term spectrum: one gain for each band, at all times.
+def match_spectrum(content: Tensor, style: Style, bin_width: float) -> Tensor:
+    """Match the content's long-term spectrum to the style's: one gain for each band, at all times.
 
     ``gain = 10 log10(mean_u e_s(u) / mean_t e_c(t))`` for the band energies e; several styles have their
     weighted mean.
 
     Args:
-        content: Compressed spectrogram (F, T).
-        style: Compressed spectrograms (F, T') and their shares.
-        bin_width: From bin to bin, in Hz.
+        content: Compressed spectrogram of the content, (F, T).
+        style: Compressed spectrograms of the style, (F, T'), and their shares.
+        bin_width: Distance of neighbouring bins in Hz.
 
     Returns:
         Compressed spectrogram (F, T).
@@ -49,34 +49,34 @@ def equalised(content: Tensor, style: Style, bin_width: float) -> Tensor:
     bands = _Bands(content, bin_width)
     level = _decibels(bands.energies(content).mean(dim=1, keepdim=True))
     wanted = torch.stack([share * bands.energies(clip).mean(dim=1) for clip, share in style.clips]).sum(dim=0)
-    return bands.moved(content, level, _decibels(wanted[:, None]))
+    return bands.set_levels(content, level, _decibels(wanted[:, None]))
 
 
-def quantile(content: Tensor, style: Style, bin_width: float) -> Tensor:
-    """Give each band's levels the style's distribution: the loudest frame gets the style's loudest level.
+def match_quantiles(content: Tensor, style: Style, bin_width: float) -> Tensor:
+    """Match the distribution of each band's levels to the style's: loudest frame to loudest level, and so on.
 
     ``L'(t) = Q(R(L(t)))``, with R the share of the content's frames that are quieter and Q the style's
     quantile function, level by level: the optimal transport of one distribution of levels to the other.
     Several styles are one distribution, each frame with its share. Frames of the same level stay together.
 
     Args:
-        content: Compressed spectrogram (F, T).
-        style: Compressed spectrograms (F, T') and their shares.
-        bin_width: From bin to bin, in Hz.
+        content: Compressed spectrogram of the content, (F, T).
+        style: Compressed spectrograms of the style, (F, T'), and their shares.
+        bin_width: Distance of neighbouring bins in Hz.
 
     Returns:
-        Compressed spectrogram (F, T). Of the style itself: itself.
+        Compressed spectrogram (F, T); the style itself is unchanged.
     """
     bands = _Bands(content, bin_width)
     level = _decibels(bands.energies(content))
     levels = torch.cat([_decibels(bands.energies(clip)) for clip, _ in style.clips], dim=1)
     shares = torch.cat([level.new_full((clip.shape[1],), s / clip.shape[1]) for clip, s in style.clips])
-    wanted = [_mapped(mine, theirs, shares) for mine, theirs in zip(level, levels, strict=True)]
-    return bands.moved(content, level, torch.stack(wanted))
+    wanted = [_map_quantiles(mine, theirs, shares) for mine, theirs in zip(level, levels, strict=True)]
+    return bands.set_levels(content, level, torch.stack(wanted))
 
 
 class _Match:
-    """An alignment that moves the content and leaves the style as it is; used where it is asked for."""
+    """Alignment that changes the content and leaves the style as it is; used only where requested by name."""
 
     _match: Callable[[Tensor, Style, float], Tensor]
 
@@ -89,26 +89,26 @@ class _Match:
         return 0.0
 
     def play(self, content: Passage) -> Played:
-        """Give the content with the style's spectrum or levels."""
+        """Match the content to the style, in its spectrum or its levels."""
         style = self._style.cut(content.frames.shape[1])
         matched = type(self)._match(content.frames, style, content.sample_rate / content.window.n_fft)
         return Played([(matched, 1.0)], replaces_style=False)
 
 
 class EqualisedMatch(_Match):
-    """Gives the content the style's long-term spectrum (:func:`equalised`)."""
+    """Alignment that gives the content the style's long-term spectrum (:func:`match_spectrum`)."""
 
-    _match = staticmethod(equalised)
+    _match = staticmethod(match_spectrum)
 
 
 class QuantileMatch(_Match):
-    """Gives the content's levels the style's distribution (:func:`quantile`)."""
+    """Alignment that gives the content's levels the style's distribution (:func:`match_quantiles`)."""
 
-    _match = staticmethod(quantile)
+    _match = staticmethod(match_quantiles)
 
 
 class _Bands:
-    """The mel bands of spectrograms with ``F`` bins: the energies in them, and gains for them."""
+    """Mel bands of spectrograms with ``F`` bins: energies in them, and gains for them."""
 
     def __init__(self, content: Tensor, bin_width: float) -> None:
         n_bins = len(content)
@@ -125,11 +125,17 @@ class _Bands:
         self._above, self._share = above, ((positions - low) / step).clamp(0, 1)[:, None]
 
     def energies(self, spectrogram: Tensor) -> Tensor:
-        """Mean power of each band, (bands, T)."""
+        """Compute the mean power of each band, (bands, T)."""
         return self._bank @ from_log_magnitude(spectrogram).square()
 
-    def moved(self, content: Tensor, level: Tensor, wanted: Tensor) -> Tensor:
-        """The content with its band levels moved to those wanted, both in dB, (bands, T) or (bands, 1)."""
+    def set_levels(self, content: Tensor, level: Tensor, wanted: Tensor) -> Tensor:
+        """Apply the gains between two levels of the bands to the content.
+
+        Args:
+            content: Compressed spectrogram (F, T).
+            level: Levels of its bands in dB, (bands, T) or (bands, 1).
+            wanted: Target of these levels in dB, of the same shape.
+        """
         room = (level - level.max() - FLOOR).clamp(0, BOOST)
         gains = torch.minimum(wanted - level, room)
         gains = gains[self._above - 1] * (1 - self._share) + gains[self._above] * self._share
@@ -137,14 +143,14 @@ class _Bands:
 
 
 def _decibels(energies: Tensor) -> Tensor:
-    # In float32 a magnitude of 1e-10 still has a square; below that is what no clip holds.
+    # The square of a magnitude of 1e-10, far below the noise of any clip; float32 holds it.
     return 10 * energies.clamp(min=1e-20).log10()
 
 
-def _mapped(values: Tensor, others: Tensor, shares: Tensor) -> Tensor:
-    """Map values (T,) onto the distribution of others (T') with shares, by their rank."""
+def _map_quantiles(values: Tensor, others: Tensor, shares: Tensor) -> Tensor:
+    """Map values (T,) to the quantiles of others (T') with shares (T'), by rank."""
     _, members, counts = torch.unique(values, return_inverse=True, return_counts=True)
-    rank = (counts.cumsum(0) - counts / 2) / len(values)  # of the middle of those with the same value
+    rank = (counts.cumsum(0) - counts / 2) / len(values)  # of the middle of equal values
     others, order = others.sort()
     weights = shares[order]
     at = weights.cumsum(0) - weights / 2

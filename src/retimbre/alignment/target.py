@@ -1,9 +1,9 @@
 """The target of a block: the spectrogram for the content term, the style for the style term, and the choice.
 
-Where an alignment suits both clips, the content term is drawn to the played style, the more the stronger. A
-match (:mod:`retimbre.alignment.spectrum`) is not chosen by itself, although it comes nearer to the target
-from piano to drums and back: it also gives the content the style's dynamics, and with a steady style nothing
-is left of its rhythm.
+Where an alignment suits both clips, the target of the content term moves towards the played style, the
+further the higher the strength. A match (:mod:`retimbre.alignment.spectrum`) is not chosen automatically,
+although it comes nearer to the target from piano to drums and back: it also gives the content the style's
+dynamics, and with a steady style nothing is left of its rhythm.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from retimbre.settings import ALIGNED, BALANCED
 
 @dataclass(frozen=True)
 class Choice:
-    """The choice for a block, readable by a program.
+    """Choice of alignment and strength for a block.
 
     Attributes:
         how: Name of the alignment; ``"none"`` where the style stays as it is.
-        strength: How much style, 0 to 1; ``None`` where a content weight was given.
+        strength: Amount of style, 0 to 1; ``None`` where a content weight was given.
         tonality: Tonality of the content, 0 to 1; ``None`` where nothing depended on it.
         style_tonality: Tonality of each style clip; empty where nothing depended on it.
     """
@@ -34,7 +34,7 @@ class Choice:
 
 
 def choose_alignment(alignments: Mapping[str, Alignment], align: str, content: Passage) -> str:
-    """Name the alignment for a content: the one that is set, or for ``auto`` the one that suits best."""
+    """Choose the alignment of a content: the one that is set, or for ``auto`` the one that suits best."""
     if align != "auto":
         return align
     suits = {name: alignment.suits(content) for name, alignment in alignments.items()}
@@ -43,13 +43,16 @@ def choose_alignment(alignments: Mapping[str, Alignment], align: str, content: P
 
 
 def default_strength(played: Played | None) -> float:
-    """Give the strength where none is set: more where the style has the content's notes."""
+    """Choose the strength where none is set: higher where the style has the content's notes."""
     return ALIGNED if played is not None and played.replaces_style else BALANCED
 
 
 def interpolate(content: Tensor, played: Tensor, strength: float) -> Tensor:
-    """Move a content (F, T) towards the played style: ``(1 - strength) content + strength played``.
+    """Interpolate between content and played style: ``(1 - strength) content + strength played``.
 
-    In compressed magnitudes.
+    Args:
+        content: Compressed spectrogram (F, T).
+        played: Compressed spectrogram of the played style, (F, T).
+        strength: Share of the played style, 0 to 1.
     """
     return content + strength * (played - content)

@@ -1,7 +1,8 @@
-"""Layers of arc-cosine kernels between the frames of two clips, and the way back to their products.
+"""Arc-cosine kernels between the frames of two clips, layer by layer, and their backward passes.
 
-See :mod:`retimbre.losses.kernel` for the formulas. Both directions write into memory that is taken
-once: an evaluation goes over some thirty arrays of megabytes, and new ones come from the system page by page.
+See :mod:`retimbre.losses.kernel` for the formulas. Both directions write into memory that is
+allocated once: an evaluation goes over some thirty arrays of megabytes, and the system hands out new ones
+page by page.
 """
 
 import math
@@ -33,16 +34,16 @@ class Layer:
         self._one = like.new_ones(())
 
     def forward(self, products: Tensor, a: Tensor, b: Tensor, *, out: Tensor) -> None:
-        """Write the kernel to ``out``.
+        """Compute the kernel into ``out``.
 
         Args:
-            products: q, (T, U) or (T,). Overwritten.
-            a: q of the first clip with itself, (T,).
-            b: q of the second clip with itself, (U,).
-            out: Same shape as ``products``.
+            products: Products q of the patches of both clips, (T, U) or (T,). Overwritten.
+            a: Squared norms of the patches of the first clip, (T,).
+            b: Squared norms of the patches of the second clip, (U,).
+            out: Kernel, of the shape of ``products``.
         """
         root_a, self._root_b = a.sqrt().view(self._column), b.sqrt()
-        # A silent frame has no direction: its cosine counts as 0 and everything that it meets is 0.
+        # A silent frame has no direction: its cosine counts as 0, and so do its kernels.
         self._inverse_a = _inverse(root_a)
         cosine = torch.mul(products, self._inverse_a, out=self._slope)
         cosine.mul_(_inverse(self._root_b)).clamp_(-1, 1)
@@ -53,10 +54,16 @@ class Layer:
         torch.addcmul(products, self._sine, size, value=1 / math.pi, out=out)
 
     def backward(self, d_kernel: Tensor, *, out: Tensor, own: int = 0) -> Tensor:
-        """From the gradient by the kernel, those by the products (T, U), to ``out``, and by a (T,).
+        """Compute the gradients by the products, into ``out``, and by ``a``.
 
-        In the first ``own`` columns b is a as well: their share in the gradient by a counts twice.
-        ``d_kernel`` is overwritten.
+        Args:
+            d_kernel: Gradient by the kernel, (T, U) or (T,). Overwritten.
+            out: Gradient by the products, of the same shape.
+            own: Number of first columns in which b is a as well: their share in the gradient by a counts
+                twice.
+
+        Returns:
+            Gradient by ``a``, (T,).
         """
         torch.mul(d_kernel, self._slope, out=out)
         d_kernel.mul_(self._sine)
@@ -70,15 +77,15 @@ def _inverse(x: Tensor) -> Tensor:
 
 
 class Stack:
-    """Layers on top of each other, for the frames x_t of one clip and y_u of another.
+    """Stack of layers for the frames x_t of one clip and y_u of another.
 
     Args:
-        rows: T.
-        columns: U.
-        layers: How many.
+        rows: Frames T of the one clip.
+        columns: Frames U of the other.
+        layers: Number of layers.
         taps: Frames K of a patch, odd.
         like: Tensor that gives type and device.
-        gaps: Columns without sound.
+        gaps: Silent columns.
     """
 
     def __init__(
@@ -90,10 +97,17 @@ class Stack:
         self._layers = [Layer((rows, columns), like) for _ in range(layers)]
         self._work, self._gaps = like.new_empty(rows, columns), gaps
         self.kernels = [*(d.inside for d in deeper), like.new_empty(rows, columns)]
-        """Of each layer, (T, U): what :meth:`forward` has found."""
+        """Kernels of the last :meth:`forward`, one (T, U) tensor per layer."""
 
     def forward(self, x: Tensor, y: Tensor, norms_x: list[Tensor], norms_y: list[Tensor]) -> None:
-        """Find the kernels of x (F, T) and y (F, U), from each layer's ``a`` and ``b``."""
+        """Compute the kernels of two clips.
+
+        Args:
+            x: Frames of the one clip, (F, T).
+            y: Frames of the other, (F, U).
+            norms_x: Squared norms of the patches of x, one (T,) tensor per layer.
+            norms_y: Squared norms of the patches of y, one (U,) tensor per layer.
+        """
         torch.mm(x.T, y, out=self._inputs[0].inside)
         for layer, diagonals, a, b, kernel in zip(
             self._layers, self._inputs, norms_x, norms_y, self.kernels, strict=True
@@ -102,18 +116,16 @@ class Stack:
             for gap in self._gaps:
                 kernel[:, gap] = 0
 
-    def squares(self, weights: list[Tensor], *, own: int) -> tuple[Tensor, list[Tensor], Tensor]:
-        """``sum over layers, t, u of weights[u] kernel[t, u]^2``, and its derivatives.
+    def sum_squares(self, weights: list[Tensor], *, own: int) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Sum ``weights[u] kernel[t, u]^2`` over layers, t and u; overwrites the kernels.
 
         Args:
-            weights: Of each layer, (U,).
-            own: The first ``own`` columns are x itself: what they give x counts twice.
-
-        Overwrites the kernels.
+            weights: Weights of the columns, one (U,) tensor per layer.
+            own: Number of first columns that are x itself: their share in the gradient by x counts twice.
 
         Returns:
-            The sum; its gradients by each layer's ``a``, (T,); and by the products of frames, (T, U), good
-            until the next call.
+            The sum; its gradients by the squared norms of x, one (T,) tensor per layer; and its gradient by
+            the products of frames, (T, U), valid until the next call.
         """
         value, d_norms = weights[0].new_zeros(()), list[Tensor]()
         d_products: Tensor | None = None
@@ -122,9 +134,9 @@ class Stack:
         ):
             d_kernel = torch.mul(kernel, 2 * of_columns, out=self._work)
             value = value + kernel.mul_(d_kernel).sum() / 2
-            if d_products is not None:  # what the next layer asks of this one
+            if d_products is not None:  # from the layer above
                 d_kernel += d_products
-            # (The first layer's input has served; the deeper ones' still hold the kernels.)
+            # The first layer's input is free by now; those of the deeper ones still hold the kernels.
             d_norms.insert(0, layer.backward(d_kernel, out=self._inputs[0].inside, own=own))
             d_products = self._inputs[0].sums()
             for gap in self._gaps:

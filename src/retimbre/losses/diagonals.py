@@ -1,25 +1,25 @@
-"""Sums along the diagonals of a matrix: from products of frames to products of patches."""
+"""Sums along the diagonals of a matrix, which turn products of frames into products of patches."""
 
 import torch
 from torch import Tensor
 
 
 class Diagonals:
-    """A matrix G, and its sums along the diagonals.
+    """Matrix G with fast sums along its diagonals.
 
     ``D[t, u] = sum_j G[t+j, u+j]``, j from -K//2 to K//2, zeros outside: as a linear map it is its own
     transpose. In a zero-padded buffer one step along the diagonal is the same distance in memory
     everywhere, so a sum of K entries takes about 2 log2 K additions of long contiguous vectors: sums of
-    2, 4, 8, ... entries by doubling, and of those the ones that make up K.
+    2, 4, 8, ... entries by doubling, of which some add up to K.
 
     Several of one shape may share their work space; then there is one result at a time.
 
     Args:
-        rows: T.
-        columns: U.
-        taps: K, odd.
+        rows: Rows T of the matrix.
+        columns: Columns U of the matrix.
+        taps: Entries K of a sum, odd.
         like: Tensor that gives type and device.
-        sharing: Another of the same shape.
+        sharing: Instance of the same shape with which to share work space.
 
     >>> diagonals = Diagonals(3, 3, 3, torch.empty(0))
     >>> _ = diagonals.inside.copy_(torch.arange(9.0).reshape(3, 3))
@@ -38,14 +38,14 @@ class Diagonals:
         self._buffer = like.new_zeros(n_entries)
         shape, strides, corner = (rows, columns), (self._step - 1, 1), taps // 2 * self._step
         self.inside = self._buffer.as_strided(shape, strides, corner)
-        """Where the matrix is written, (T, U)."""
-        # Memory that is taken and given back in every evaluation costs more than the sums themselves: the
-        # system hands it out page by page.
+        """The matrix, (T, U), to be written before :meth:`sums`."""
+        # Memory allocated in every evaluation would cost more than the sums themselves: the system hands it
+        # out page by page.
         self._work: Tensor = like.new_empty(3, n_entries) if sharing is None else sharing._work
         self._total = self._work[2].as_strided(shape, strides)
 
     def sums(self) -> Tensor:
-        """Diagonal sums of what was written to ``inside``: (T, U), good until the next call."""
+        """Compute the diagonal sums of ``inside``: (T, U), valid until the next call."""
         step, total = self._step, self._work[2]
         n = len(self._buffer) - (self._taps - 1) * step
         so_far, start = self._buffer[:n], 1  # K is odd

@@ -1,7 +1,7 @@
-"""Statistics that stand for a style: Gram matrices, and distances between them.
+"""Gram matrices, the statistics of a style, and distances between them.
 
-The Gram matrix of features h (C, T) is ``G = h h^T / T``: which features sound together, averaged
-over time, whatever the order of the frames. Its distance to another can be had in two ways. With
+The Gram matrix of features h (C, T) is ``G = h h^T / T``: correlations of features, averaged over time,
+whatever the order of the frames. Its distance to another can be had in two ways. With
 ``<h, g> = h^T g``, a T x T' matrix of products between frames,
 
     ||G_h - G_g||^2 = ||h^T h||^2 / T^2 - 2 ||h^T g||^2 / (T T') + ||g^T g||^2 / T'^2
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrix ``h h^T / T`` of features (C, T): (C, C), symmetric, positive semidefinite.
+    """Compute the Gram matrix ``h h^T / T`` of features (C, T): (C, C), symmetric, positive semidefinite.
 
     >>> import torch
     >>> gram(torch.tensor([[3.0, 4.0]]))
@@ -25,7 +25,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 def gram_product(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product ``<G_a, G_b>`` of the Gram matrices of (C, T) and (C, T'), the cheaper way.
+    """Compute the inner product ``<G_a, G_b>`` of the Gram matrices of (C, T) and (C, T'), the cheaper way.
 
     >>> import torch
     >>> h, g = torch.rand(5, 8), torch.rand(5, 9)

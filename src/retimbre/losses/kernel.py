@@ -41,12 +41,12 @@ from retimbre.networks.registry import NetworkSpec
 from retimbre.networks.shallow import FRONT_END, LAYERS
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
-"""From the weights of the content and the style term to the gradient (F, T) of their sum."""
+"""Function from the weights of the content and the style term to the gradient (F, T) of their sum."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The infinite network, as the registry names it: no features, statistics in closed form.
+    """The infinite network, as the registry makes it: statistics in closed form instead of features.
 
     Every layer is a style layer with the same weight; the last is the content layer.
 
@@ -97,7 +97,7 @@ class KernelStyle:
         return totals
 
     def terms(self, content: Tensor) -> "KernelTerms":
-        """Give the terms of points that should be like a content and like the style."""
+        """Make the terms of a content and the style."""
         return KernelTerms(self, content)
 
 
@@ -124,7 +124,7 @@ class KernelTerms:
         for clip, _ in style.clips:
             starts.append(starts[-1] + clip.shape[1] + gap)
         gaps = [slice(start - gap, start) for start in starts]
-        n_columns = starts[-1]  # a gap at the end too: harmless, and every clip is treated alike
+        n_columns = starts[-1]  # a gap at the end too: harmless, and the same for every clip
         self._beside = content.new_zeros(content.shape[0], n_columns)  # [x 0 s_1 0 ...]
         self._beside_norms = [content.new_zeros(n_columns) for _ in range(layers)]
         weights = content.new_zeros(n_columns)
@@ -142,19 +142,19 @@ class KernelTerms:
         self._kernels = [content.new_empty(n_frames) for _ in range(layers)]
 
     def __call__(self, spectrogram: Tensor) -> Terms:
-        """Terms of a compressed spectrogram (F, T) of the content's shape."""
+        """Compute both terms of a compressed spectrogram (F, T) of the content's shape."""
         content, style = _Evaluate.apply(spectrogram, self)  # type: ignore[no-untyped-call]
         return Terms(content, style)
 
     def evaluate(self, x: Tensor) -> tuple[Tensor, Tensor, Gradient]:
-        """Content term, style term, and what gives the gradient of a weighted sum of them."""
+        """Compute content term, style term, and a function for the gradient of a weighted sum of them."""
         self._evaluations += 1
         norms, number = self._norms(x), self._evaluations
         content, of_content, along = self._content_term(x, norms)
         style, of_style, d_products = self._style_term(x, norms)
 
         def gradient(d_content: Tensor, d_style: Tensor) -> Tensor:
-            if number != self._evaluations:  # another one has overwritten what this one needs
+            if number != self._evaluations:  # a later evaluation has overwritten this one's tensors
                 return self.evaluate(x)[2](d_content, d_style)
             whole = x * (d_content * of_content + d_style * of_style)
             whole.addcmul_(self._content, d_content * along)
@@ -166,35 +166,35 @@ class KernelTerms:
         return _norms(self._dots(frames, frames), self._layers, self._taps)
 
     def _dots(self, a: Tensor, b: Tensor) -> Tensor:
-        """Products of equal columns of (F, T) and (F, T)."""
+        """Compute the inner products (T,) of equal columns of a (F, T) and b (F, T)."""
         return torch.mul(a, b, out=self._work.resize_(a.shape)).sum(dim=0)
 
     def _style_term(self, x: Tensor, norms: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Value, the gradient's factor of x (T,), and its matrix with the clips side by side (T, U)."""
+        """Compute the style term, and its gradient's factors of x, (T,), and of the clips, (T, U)."""
         n_frames = x.shape[1]
         self._beside[:, :n_frames] = x
         for whole, part in zip(self._beside_norms, norms, strict=True):
             whole[:n_frames] = part
         self._pairs.forward(x, self._beside, norms, self._beside_norms)
-        # (x stands on both sides of its own, symmetric kernel.)
-        value, d_norms, d_products = self._pairs.squares(self._weights, own=n_frames)
+        # own: x is on both sides of its own, symmetric kernel.
+        value, d_norms, d_products = self._pairs.sum_squares(self._weights, own=n_frames)
         return 1 + value, self._backward_norms(d_norms), d_products  # 1: mean k_ss^2, relative to itself
 
     def _backward_norms(self, d_norms: list[Tensor]) -> Tensor:
-        """From gradients by each layer's norms to the factor of x, (T,)."""
+        """Propagate gradients by the norms, (T,) per layer, to the factors of the frames of x, (T,)."""
         total = torch.zeros_like(d_norms[-1])
         for d in reversed(d_norms):
-            total = _over_taps(total + d, self._taps)
+            total = _sum_over_taps(total + d, self._taps)
         return 2 * total
 
     def _content_term(self, x: Tensor, norms: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Value, and the gradient's factors of x and of the content, (T,) each."""
+        """Compute the content term, and its gradient's factors of x and of the content, (T,) each."""
         c_norms = self._content_norms
         scale = c_norms[-1].sum()
-        products = _over_taps(self._dots(x, self._content), self._taps)
+        products = _sum_over_taps(self._dots(x, self._content), self._taps)
         for layer, kernel, a, b in zip(self._diagonal, self._kernels, norms, c_norms, strict=True):
             layer.forward(products, a, b, out=kernel)
-            products = _over_taps(kernel, self._taps)
+            products = _sum_over_taps(kernel, self._taps)
         value = (norms[-1] + c_norms[-1] - 2 * self._kernels[-1]).sum() / scale
         d_norms = [torch.zeros_like(a) for a in norms]
         d_norms[-1] += 1 / scale
@@ -202,24 +202,30 @@ class KernelTerms:
         for n in reversed(range(self._layers)):
             d_products = torch.empty_like(d_kernel)
             d_norms[n] += self._diagonal[n].backward(d_kernel, out=d_products)
-            d_kernel = _over_taps(d_products, self._taps)
+            d_kernel = _sum_over_taps(d_products, self._taps)
         return value, self._backward_norms(d_norms), d_kernel
 
 
 def _norms(power: Tensor, layers: int, taps: int) -> list[Tensor]:
-    """``a`` of each layer from the frames' power: that of the patches around each frame, (T,)."""
-    norms = [_over_taps(power, taps)]
+    """Compute the squared norms of the patches around each frame, one (T,) tensor per layer.
+
+    Args:
+        power: Squared norms of the frames, (T,).
+        layers: Number of layers.
+        taps: Frames K of a patch, odd.
+    """
+    norms = [_sum_over_taps(power, taps)]
     for _ in range(layers - 1):
-        norms.append(_over_taps(norms[-1], taps))
+        norms.append(_sum_over_taps(norms[-1], taps))
     return norms
 
 
-def _over_taps(values: Tensor, taps: int) -> Tensor:
+def _sum_over_taps(values: Tensor, taps: int) -> Tensor:
     return functional.pad(values, (taps // 2, taps // 2)).unfold(0, taps, 1).sum(dim=1)
 
 
 class _Evaluate(torch.autograd.Function):
-    """Both terms as functions of the spectrogram."""
+    """Function of autograd from the spectrogram to both terms."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, terms: KernelTerms) -> tuple[Tensor, Tensor]:

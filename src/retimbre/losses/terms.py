@@ -20,11 +20,11 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """One or more clips, whose statistics are mixed.
+    """One or more clips, whose statistics are averaged by their shares.
 
     Args:
-        clips: Compressed spectrograms (F, T'), or samples (C, N) for a network that takes those, and the
-            share of each in the mean; shares sum to one.
+        clips: Compressed spectrograms (F, T'), or samples (C, N) for a network that takes samples, and
+            the share of each in the mean; shares sum to one.
     """
 
     clips: list[tuple[Tensor, float]]
@@ -36,14 +36,14 @@ class Style:
         return sum((s * frames for frames, s in others), start=share * first)
 
     def frames(self, n_frames: int) -> Tensor:
-        """Cut the clips, one after the other, or repeat them from the start, to ``n_frames`` frames."""
+        """Concatenate the clips, cut or repeated from the start to ``n_frames`` frames, (F, n_frames)."""
         return _repeat(torch.cat([frames for frames, _ in self.clips], dim=1), n_frames)
 
     def cut(self, n_frames: int) -> "Style":
-        """Cut each clip into clips of just ``n_frames``, or repeat it up to that.
+        """Cut each clip into clips of exactly ``n_frames``, or repeat it to that length.
 
         A network sees silence around a clip, and patches with silence in them are part of the
-        statistics, more so the shorter the clip. Were the style shorter than what is compared to it, that
+        statistics, more so the shorter the clip. Were the style shorter than the content, the result
         would grow loud at its edges to have as much of them: by 9 dB for 3 s of noise and 10 s.
 
         >>> clips = Style([(torch.rand(5, 30), 1.0)]).cut(20).clips
@@ -68,7 +68,7 @@ class StyleStatistics(Protocol):
     """The statistics of a style in a network, computed once for any number of contents."""
 
     def terms(self, content: Tensor) -> Callable[[Tensor], Terms]:
-        """Give the terms of points that should be like a content and like the style.
+        """Make the terms of a content and the style.
 
         Args:
             content: Input of the network: a compressed spectrogram (F, T), or samples (C, N).
@@ -79,9 +79,9 @@ class NetworkStyle:
     """The Gram statistics of a style in the layers of a finite network.
 
     Args:
-        network: The network; its style layers are weighed as it says.
+        network: The network, with the weights of its style layers.
         style: Clips and their shares.
-        features: From an input to the layers, where that is not the network itself.
+        features: Function from an input to the layers; the network itself if ``None``.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class NetworkStyle:
         }
 
     def terms(self, content: Tensor) -> "NetworkTerms":
-        """Give the terms of points that should be like a content and like the style."""
+        """Make the terms of a content and the style."""
         return NetworkTerms(self, content)
 
 
@@ -127,7 +127,7 @@ class NetworkTerms:
 
 
 def _joint_style_loss(layers: list[Tensor], shares: list[float]) -> StyleLoss:
-    """Make the style loss of several clips' features (C, T'), with the share of each clip."""
+    """Make one style loss from the features (C, T') of several clips and the share of each."""
     weights = [f.new_full((f.shape[1],), share / f.shape[1]) for f, share in zip(layers, shares, strict=True)]
     return StyleLoss(torch.cat(layers, dim=1), torch.cat(weights))
 
@@ -141,7 +141,7 @@ class Objective:
     """The loss of a transfer, ``content_weight * content + style``.
 
     Args:
-        terms: Gives both terms of a compressed spectrogram (F, T).
+        terms: Function from a compressed spectrogram (F, T) to both terms.
         content_weight: Weight of the content term; :meth:`balance` sets it from a strength.
     """
 
@@ -157,9 +157,14 @@ class Objective:
     def balance(self, strength: float, content: Tensor, style: Style) -> None:
         """Set the content weight from a strength in (0, 1] and the terms' own scale on these clips.
 
-        How much there is to gain in style is the style term of the content itself. How much there
-        is to lose in content is the content term of the style's own frames. In units of these two, the
-        weights are ``strength`` and ``1 - strength``.
+        The possible gain in style is the style term of the content itself; the possible loss of content is
+        the content term of the style's own frames. In units of these two, the weights are ``strength`` and
+        ``1 - strength``.
+
+        Args:
+            strength: Amount of style, in (0, 1].
+            content: Target of the content term, a compressed spectrogram (F, T) or samples (C, N).
+            style: The style.
         """
         gain = self.terms(content).style
         loss = self.terms(style.frames(content.shape[1])).content
@@ -189,8 +194,8 @@ def balanced_objective(
         statistics: Statistics of the style.
         content: Target of the content term, a compressed spectrogram (F, T) or samples (C, N).
         style: The style.
-        strength: From which :meth:`Objective.balance` finds the content weight, in (0, 1].
-        content_weight: Weight of the content term instead.
+        strength: Strength from which :meth:`Objective.balance` sets the content weight, in (0, 1].
+        content_weight: Weight of the content term, instead of the strength.
     """
     objective = Objective(statistics.terms(content))
     if content_weight is None:

@@ -1,1 +1,1 @@
-"""Music: scores written down as notes, and the instruments that play them."""
+"""Music: scores of notes, and the instruments that play them."""

@@ -38,8 +38,8 @@ PROGRAMS = {
     "flute": 73,
 }
 """General MIDI programs, counted from zero; the strings and the brass are ensembles, the organ is a
-church's, with stops an octave below and two above. What this soundfont plays out of tune is left out,
-such as the accordion (up to 50 cents)."""
+church's, with stops an octave below and two above. Programs that this soundfont plays out of tune are left
+out, such as the accordion (up to 50 cents)."""
 
 KITS = {
     "drums": 0,
@@ -55,8 +55,8 @@ snare drum alone."""
 
 INSTRUMENTS = (*PROGRAMS, *KITS)
 
-_RING = 2.0  # seconds in which the last notes die away
-_FADE = 0.05  # seconds; long enough not to click, short enough not to sound like a gesture
+_RING = 2.0  # seconds of decay after the last notes
+_FADE = 0.05  # seconds; long enough not to click, short enough not to be noticed as a fade
 _PEAK = 0.7  # of full scale, because the output of a transfer may overshoot its inputs
 
 
@@ -87,8 +87,8 @@ def midi(piece: Piece, instrument: str) -> bytes:
         Note(note.velocity, note.pitch, note.start * quarter, (note.start + note.duration) * quarter)
         for note in notes
     ]
-    # Full channel volume, because the renderer answers in 16 bits and leaves ample room above a
-    # few notes. It ends with the last event, so that a second, idle one keeps it going.
+    # Full channel volume, because the renderer gives 16 bits and leaves ample headroom above a few
+    # notes. It ends with the last event: the second, idle one makes it render the decay.
     part.control_changes = [
         ControlChange(7, 127, 0.0),
         ControlChange(7, 127, piece.seconds + _RING),
@@ -108,7 +108,7 @@ def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Au
         piece: The piece; for a drum kit arranged by :func:`arrange_for_drums` first, where it is not for one.
         instrument: One of ``INSTRUMENTS``.
         seconds: Length to cut to, with a fade of 50 ms. By default the whole piece and two seconds
-            in which it dies away.
+            of decay.
 
     Returns:
         Stereo sound at the renderer's rate, its peak at 0.7 of full scale.

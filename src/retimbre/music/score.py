@@ -1,10 +1,10 @@
 """Scores: notes and pieces, their notation, two pieces, and an arrangement for drums.
 
-The demonstration and the study need clips whose relation is known: the same song on two
-instruments, or two songs. Recordings would have to be shipped or downloaded; notes are a few lines
-of text, which :mod:`retimbre.music.orchestra` plays. The notation is our own because the field's, ABC
-and MusicXML, need a library such as music21 that
-is far larger than this module.
+The parser is written by hand because no light library in Python reads the field's notations, ABC and
+MusicXML (music21 is far larger than this package), and the notes are a few lines of text.
+
+The demonstration and the study need clips with a known relation: the same song on two instruments, or two
+songs. Recordings would have to be shipped or downloaded; :mod:`retimbre.music.orchestra` plays notes.
 
 Notation: a voice is bars between ``|``, a bar is tokens between blanks, a token is
 ``pitch:quarters``. The length stays in force until another is written, pitches (sharp with ``#``,
@@ -24,7 +24,7 @@ _KICK, _SNARE, _CLOSED_HAT, _CRASH = 36, 38, 42, 49
 
 @dataclass(frozen=True)
 class Note:
-    """One note: start and duration in quarter notes, pitch and velocity as MIDI numbers."""
+    """Note: start and duration in quarter notes, pitch and velocity as MIDI numbers."""
 
     start: float
     duration: float
@@ -34,17 +34,17 @@ class Note:
 
 @dataclass(frozen=True)
 class Piece:
-    """Music in voices.
+    """Piece of music in voices.
 
     Args:
-        name: Title, for people.
-        key: Key, for people; empty for drums.
+        name: Title, for display.
+        key: Key, for display; empty for drums.
         tempo: Quarter notes per minute.
         bar: Length of a bar in quarter notes (3 for both 3/4 and 6/8).
         beat: Length of a felt beat in quarter notes (1 in 3/4, 1.5 in 6/8).
         voices: Notes of each voice, the melody first and the bass last.
-        origin: Composer or tradition, and what was changed; for people.
-        percussive: Whether the pitches are a drum kit's, one for each of its drums.
+        origin: Composer or tradition, and the changes to the original; for display.
+        percussive: Whether the pitches are the drums of a kit.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Piece:
         return self.quarters * 60 / self.tempo
 
     def after(self, bars: int) -> "Piece":
-        """Cut the piece's first ``bars`` bars.
+        """Cut off the first ``bars`` bars.
 
         >>> MINUET.after(4).name, MINUET.after(4).quarters
         ('Minuet in G from bar 5', 36.0)
@@ -98,9 +98,9 @@ class Piece:
 
 
 def parse(text: str, *, bar: float, beat: float, velocity: int = 80) -> tuple[Note, ...]:
-    """Read one voice in the notation of this module.
+    """Parse one voice in the notation of this module.
 
-    The first beat of a bar is a little louder than the other beats, and those are a little
+    The first beat of a bar is a little louder than the other beats, and these are a little
     louder than the notes between them.
 
     Args:

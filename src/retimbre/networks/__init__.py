@@ -1,1 +1,1 @@
-"""Feature networks: a clip in, named layers out."""
+"""Feature networks, which map a clip to named layers."""

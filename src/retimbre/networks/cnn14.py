@@ -18,8 +18,8 @@ _WIDTHS = (64, 128, 256, 512, 1024, 2048)
 _LAYERS = tuple(f"conv{block}_{n}" for block in range(1, 7) for n in (1, 2))
 
 
-class _Block(nn.Module):
-    """Two 3x3 convolutions without bias, each with batch norm and ReLU."""
+class _ConvolutionBlock(nn.Module):
+    """Two 3x3 convolutions without bias, each with batch norm and ReLU; gives the output of both."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -33,14 +33,14 @@ class _Block(nn.Module):
 
 
 class Tags(NamedTuple):
-    """Probability of each of AudioSet's 527 classes, (C, 527), and the embedding (C, 2048)."""
+    """Probabilities of AudioSet's 527 classes, (C, 527), and the embedding, (C, 2048)."""
 
     probabilities: Tensor
     embedding: Tensor
 
 
 class CNN14(nn.Module):
-    """The network of Kong et al., with the names of their state dict; always as in evaluation.
+    """The network of Kong et al., with the names of their state dict; always in evaluation mode.
 
     Layers are (C', bands x frames), after each ReLU.
 
@@ -56,10 +56,10 @@ class CNN14(nn.Module):
         super().__init__()
         self.bn0 = nn.BatchNorm2d(_N_BANDS)
         for number, (n_in, n_out) in enumerate(zip((1, *_WIDTHS), _WIDTHS, strict=False), start=1):
-            self.add_module(f"conv_block{number}", _Block(n_in, n_out))
+            self.add_module(f"conv_block{number}", _ConvolutionBlock(n_in, n_out))
         self.fc1 = nn.Linear(2048, 2048)
         self.fc_audioset = nn.Linear(2048, 527)
-        with torch.device("cpu"):  # also where the layers have no numbers
+        with torch.device("cpu"):  # the bank has numbers even where the layers are on the meta device
             self.register_buffer("_mel", slaney_mel(_N_BANDS, _N_FFT, RATE, 50, 14_000), persistent=False)
         self.eval()
         self.content_layers: Mapping[str, float] = {"conv2_2": 1.0}
@@ -68,7 +68,7 @@ class CNN14(nn.Module):
         )
 
     def log_mel(self, samples: Tensor) -> Tensor:
-        """Mel bands in dB, (C, T, 64), of samples (C, N) at 32 kHz, T = 1 + N // 320.
+        """Compute mel bands in dB, (C, T, 64), of samples (C, N) at 32 kHz, T = 1 + N // 320.
 
         Power of periodic Hann windows of 1024 samples, centred, mirrored at the ends; at least -100 dB.
         """
@@ -91,12 +91,12 @@ class CNN14(nn.Module):
         return found
 
     def forward(self, samples: Tensor) -> Layers:
-        """Map samples (C, N) at 32 kHz to the layers up to the last one that counts."""
+        """Map samples (C, N) at 32 kHz to the layers up to the last content or style layer."""
         last = max((*self.content_layers, *self.style_layers), key=_LAYERS.index)
         return {name: x.transpose(0, 1).flatten(1) for name, x in self._layers(samples, last).items()}
 
     def tag(self, samples: Tensor) -> Tags:
-        """Say what is heard in samples (C, N) at 32 kHz, at least a second."""
+        """Classify samples (C, N) at 32 kHz, at least a second, by AudioSet's tags."""
         x = self._layers(samples, _LAYERS[-1])[_LAYERS[-1]].mean(dim=3)  # over the bands
         embedding = self.fc1(x.amax(dim=2) + x.mean(dim=2)).relu()
         return Tags(self.fc_audioset(embedding).sigmoid(), embedding)

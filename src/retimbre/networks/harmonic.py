@@ -1,4 +1,4 @@
-"""The harmonic network: random convolutions over overtones, the same at every pitch."""
+"""The harmonic network: random convolutions over harmonics, the same at every pitch."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ LOWEST, PER_OCTAVE, POSITIONS = 80.0, 12, 56
 1920 Hz. Neighbours of the lowest are half a bin apart under the default window."""
 
 HARMONICS = 24
-"""Overtones of a position, the fundamental among them."""
+"""Harmonics of a position, the fundamental among them."""
 
 FILTERS, TAPS = 128, 5
 """Filters of the convolution, and its length in frames (116 ms by default): long enough for an attack. On the
@@ -35,15 +35,15 @@ class Harmonic(nn.Module):
     The 24 harmonics are the input channels of ``relu(conv1d(s))`` with K taps and zero padding to the same
     length. Weights are Gaussian with variance ``2 / (24 K)`` (He et al. 2015) and the same at every position:
     a tone and its transposition have the same features a few positions apart. Layers are laid out as
-    (channels, positions x frames), so that a Gram matrix forgets at which pitch something sounded, as it
-    forgets when: a style brings its overtones and attacks, not its notes.
+    (channels, positions x frames), so that a Gram matrix averages over pitch as it averages over time: a
+    style brings its harmonics and attacks, not its notes.
 
     ``conv1`` is the style layer and the content layer: the content term compares position by position and
     keeps the notes. ``harmonics`` is s itself.
 
     Args:
         n_bins: Frequency bins, F.
-        bin_width: From bin to bin, in Hz.
+        bin_width: Distance of neighbouring bins in Hz.
         filters: Filters of the convolution.
         taps: Length K of a filter in frames, odd.
         generator: Source of the weights. The same state gives the same network.
@@ -68,7 +68,7 @@ class Harmonic(nn.Module):
     ) -> None:
         super().__init__()
         self.taps = taps
-        low, share = _places(n_bins, bin_width)
+        low, share = _bin_positions(n_bins, bin_width)
         self.register_buffer("low", low)
         self.register_buffer("share", share)
         weight = torch.randn(filters, taps * HARMONICS, generator=generator)
@@ -89,15 +89,15 @@ class Harmonic(nn.Module):
         return {"harmonics": sampled.flatten(1), "conv1": features}
 
     def sample(self, spectrogram: Tensor) -> Tensor:
-        """Read (F, T) at the harmonics of all positions: (24, 56, T)."""
+        """Interpolate a spectrogram (F, T) at the harmonics of all positions: (24, 56, T)."""
         share = self.share[:, None]
-        silence = functional.pad(spectrogram, (0, 0, 0, 2))  # what lies above the highest bin
+        silence = functional.pad(spectrogram, (0, 0, 0, 2))  # zero above the highest bin
         sampled = silence[self.low] * (1 - share) + silence[self.low + 1] * share
         return sampled.view(HARMONICS, POSITIONS, -1)
 
 
-def _places(n_bins: int, bin_width: float) -> tuple[Tensor, Tensor]:
-    """The bin below each multiple of each position and the share of the one above it, both (24 x 56)."""
+def _bin_positions(n_bins: int, bin_width: float) -> tuple[Tensor, Tensor]:
+    """Find the bin below each multiple of each position, and the share of the bin above, both (24 x 56)."""
     fundamentals = LOWEST * 2 ** (torch.arange(POSITIONS, dtype=torch.float64) / PER_OCTAVE)
     multiples = torch.arange(1, HARMONICS + 1, dtype=torch.float64)
     bins = (multiples[:, None] * fundamentals / bin_width).flatten()

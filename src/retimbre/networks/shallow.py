@@ -49,19 +49,19 @@ class Shallow(nn.Module):
         self.style_layers = dict.fromkeys(names, 1.0 / layers)
 
     def forward(self, spectrogram: Tensor) -> Layers:
-        """Map (F, T) to layers ``conv1``, ``conv2``, ... of shape (filters, T)."""
+        """Map a spectrogram (F, T) to layers ``conv1``, ``conv2``, ... of shape (filters, T)."""
         layers: Layers = {}
         x = spectrogram.T
         for name, weight in self.named_buffers():
-            x = (_patches(x, self.taps) @ weight.T).relu()
+            x = (_frame_patches(x, self.taps) @ weight.T).relu()
             layers[name] = x.T
         return layers
 
 
-def _patches(frames: Tensor, taps: int) -> Tensor:
-    """Each frame with its neighbours: (T, C) to (T, K C), zeros beyond the ends.
+def _frame_patches(frames: Tensor, taps: int) -> Tensor:
+    """Concatenate each frame with its neighbours: (T, C) to (T, K C), zeros beyond the ends.
 
-    A convolution is then one product with weights (filters, K C). With frames as rows that runs at
+    A convolution is then one product with weights (filters, K C). With frames as rows it runs at
     the full rate of the matrix product, forward and backward, about 5 % faster than ``torch.conv1d``,
     which lays out the weights anew in every call (two cores, 2 x 2048 filters, 431 frames).
     """

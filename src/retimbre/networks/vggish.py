@@ -12,21 +12,21 @@ from retimbre.sound.mel import htk_mel
 
 RATE = 16_000
 _WINDOW, _HOP, _N_FFT, _N_BANDS = 400, 160, 512, 64
-_PATCH = 96  # frames that the embedding is of
+_PATCH = 96  # frames of an embedding
 _LAYERS = {"conv1": 1, "conv2": 4, "conv3_1": 7, "conv3_2": 9, "conv4_1": 12, "conv4_2": 14}
-"""Name of each convolution and where its ReLU stands in ``features``."""
+"""Index in ``features`` of the ReLU after each convolution, by its name."""
 
 
 class VGGish(nn.Module):
     """The network of Hershey et al., with the names and the layout of its port to torch.
 
     Being fully convolutional up to the last pool, it reads a spectrogram of any length at once. Layers are
-    (C', bands x frames): a Gram matrix says which channels are active together, anywhere in the picture.
+    (C', bands x frames): a Gram matrix measures which channels are active together, anywhere in it.
 
     Args:
         embedding: Whether to have the fully connected part, which only :meth:`embed` needs: 270 MB.
-        patches: Whether to hear patches of 96 frames, 0.96 s, each by itself as in training, and not the clip
-            as a whole. Zero padding then ends every patch.
+        patches: Whether to take patches of 96 frames, 0.96 s, each by itself as in training, and not the clip
+            as a whole. Every patch then has zero padding around it.
 
     >>> net = VGGish(embedding=False)
     >>> {name: tuple(layer.shape) for name, layer in net(torch.rand(1, 16000)).items()}
@@ -51,13 +51,13 @@ class VGGish(nn.Module):
         sizes = ((12288, 4096), (4096, 4096), (4096, 128))
         connected = (part for n in sizes for part in (nn.Linear(*n), nn.ReLU()))
         self.embeddings = nn.Sequential(*(connected if embedding else ()))
-        with torch.device("cpu"):  # also where the layers have no numbers
+        with torch.device("cpu"):  # the bank has numbers even where the layers are on the meta device
             self.register_buffer("_mel", htk_mel(_N_BANDS, _N_FFT, RATE, 125, 7500), persistent=False)
         self.content_layers: Mapping[str, float] = {"conv3_2": 1.0}
         self.style_layers: Mapping[str, float] = dict.fromkeys(("conv1", "conv2", "conv3_2", "conv4_2"), 0.25)
 
     def log_mel(self, samples: Tensor) -> Tensor:
-        """Log-mel frames (C, T, 64) of samples (C, N) at 16 kHz, T = 1 + (N - 400) // 160.
+        """Compute log-mel frames (C, T, 64) of samples (C, N) at 16 kHz, T = 1 + (N - 400) // 160.
 
         Magnitudes of periodic Hann windows of 400 samples, not centred; ``ln(mel + 0.01)``.
         """
@@ -67,7 +67,7 @@ class VGGish(nn.Module):
         return (bands + 0.01).log()
 
     def forward(self, samples: Tensor) -> Layers:
-        """Map samples (C, N) at 16 kHz to the layers up to the last one that counts."""
+        """Map samples (C, N) at 16 kHz to the layers up to the last content or style layer."""
         last = max(_LAYERS[name] for name in (*self.content_layers, *self.style_layers))
         frames, found = self.log_mel(samples), dict[str, Tensor]()
         x = (_patches(frames) if self.patches else frames)[:, None]
@@ -79,7 +79,7 @@ class VGGish(nn.Module):
         return found
 
     def embed(self, samples: Tensor) -> Tensor:
-        """One embedding (128,) for each 0.96 s of samples (N,) at 16 kHz: (P, 128)."""
+        """Compute one embedding (128,) for each 0.96 s of samples (N,) at 16 kHz: (P, 128)."""
         frames = self.log_mel(samples[None])[0]
         patches = frames[: len(frames) // _PATCH * _PATCH].view(-1, 1, _PATCH, _N_BANDS)
         x: Tensor = self.embeddings(self.features(patches).permute(0, 2, 3, 1).flatten(1))
@@ -89,9 +89,9 @@ class VGGish(nn.Module):
 def _patches(frames: Tensor) -> Tensor:
     """Cut frames (C, T, 64) into patches, (P C, 96, 64), one after the other.
 
-    What is left at the end is filled up with the frames before it: the last patch is the last 96 frames, and
-    some are in two patches. So all that the network hears is sound of the clip, where zeros, silence or a
-    mirror image would enter the statistics as sound of their own. Fewer frames than 96 are one shorter patch.
+    The last patch is the last 96 frames, so some frames are in two patches. All input is then sound of the
+    clip; zeros, silence or a mirror image would enter the statistics as sound of their own. Fewer frames than
+    96 are one shorter patch.
 
     >>> [len(_patches(torch.zeros(1, n, 64))) for n in (95, 96, 97, 192)]
     [1, 1, 2, 2]

@@ -1,4 +1,4 @@
-"""Adam; by hand for the reason that :mod:`retimbre.optim.lbfgs` gives."""
+"""Adam, written by hand for the reason in :mod:`retimbre.optim.lbfgs`."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,13 @@ from retimbre.optim.lbfgs import Evaluate
 
 
 def adam(evaluate: Evaluate, start: Tensor, *, n_iter: int, rate: float) -> bool:
-    """Descend with Adam (Kingma and Ba 2015, algorithm 1, with their constants) in steps of about ``rate``.
+    """Minimise a function with Adam (Kingma and Ba 2015, algorithm 1, with their constants).
+
+    Args:
+        evaluate: Function to minimise.
+        start: Start, any shape.
+        n_iter: Iterations at most.
+        rate: Learning rate, about the size of a step in each entry.
 
     Returns:
         Whether the gradient became zero.

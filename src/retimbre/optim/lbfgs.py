@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 Evaluate = Callable[[Tensor, int], tuple[float, Tensor]]
-"""From a point and the number of iterations completed to the loss and its gradient there."""
+"""Function from a point and the number of completed iterations to the loss and its gradient there."""
 
 _DECREASE, _CURVATURE = 1e-4, 0.9
 """The two Wolfe conditions' constants, as Nocedal and Wright recommend them for quasi-Newton methods."""
@@ -23,18 +23,18 @@ _TRIALS = 25
 
 
 def lbfgs(evaluate: Evaluate, start: Tensor, *, n_iter: int, history: int, first_step: float) -> bool:
-    """Descend with limited-memory BFGS (Nocedal and Wright 2006, algorithms 7.5, 3.5 and 3.6).
+    """Minimise a function with limited-memory BFGS (Nocedal and Wright 2006, algorithms 7.5, 3.5 and 3.6).
 
     Args:
-        evaluate: The function to minimise.
-        start: Where to start; any shape.
+        evaluate: Function to minimise.
+        start: Start, any shape.
         n_iter: Iterations at most; each takes one evaluation, seldom more.
-        history: Past steps that are kept.
-        first_step: Size of the first step that is tried, by the sum of absolute values: before the second
-            the method knows nothing of scale.
+        history: Number of past steps in the estimate of the Hessian.
+        first_step: Size of the first trial step, by the sum of absolute values: before the second the
+            method has no estimate of scale.
 
     Returns:
-        Whether nothing was left to descend before the iterations were done.
+        Whether the descent ended before ``n_iter``, with a gradient or a step of zero.
 
     >>> bowl = lambda x, _: (float((x**2).sum()), 2 * x)
     >>> lbfgs(bowl, torch.ones(3), n_iter=9, history=3, first_step=0.1)
@@ -42,7 +42,7 @@ def lbfgs(evaluate: Evaluate, start: Tensor, *, n_iter: int, history: int, first
     """
     loss, gradient = evaluate(start, 0)
     here = _LinePoint(0.0, loss, gradient, _dot(gradient, gradient), start)
-    past = _Past(start.numel(), history, start)
+    past = _History(start.numel(), history, start)
     size = float(gradient.abs().sum())
     direction = gradient * (-first_step / size) if size > 0 else gradient
     for iteration in range(n_iter):
@@ -60,7 +60,7 @@ def lbfgs(evaluate: Evaluate, start: Tensor, *, n_iter: int, history: int, first
 
 @dataclass(frozen=True)
 class _LinePoint:
-    """A point on a line: distance along it, loss, gradient, slope along the line, and the point itself."""
+    """Point on a line: distance along it, loss, gradient, slope along the line, and the point itself."""
 
     step: float
     loss: float
@@ -70,10 +70,10 @@ class _LinePoint:
 
 
 def _search(evaluate: Evaluate, origin: _LinePoint, direction: Tensor, iteration: int) -> _LinePoint:
-    """Find a step with the strong Wolfe conditions: first 1, then further out, then between two.
+    """Find a step that meets the strong Wolfe conditions: first 1, then further out, then between two.
 
     Between ``low``, the best so far, and ``high`` there always is such a step. Where rounding hides it,
-    ``low`` comes back, or the origin itself.
+    the result is ``low``, or the origin itself.
     """
     low, high, step = origin, None, 1.0
     for _ in range(_TRIALS):
@@ -100,7 +100,7 @@ def _search(evaluate: Evaluate, origin: _LinePoint, direction: Tensor, iteration
 
 
 def _cubic(a: _LinePoint, b: _LinePoint) -> float:
-    """Where the cubic through two losses and slopes is lowest (equation 3.59), or half-way."""
+    """Find the minimum of the cubic through two losses and slopes (equation 3.59), or half-way."""
     d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.step - b.step)
     square = d1 * d1 - a.slope * b.slope
     if not square >= 0:
@@ -110,17 +110,17 @@ def _cubic(a: _LinePoint, b: _LinePoint) -> float:
     return b.step - (b.step - a.step) * (b.slope + d2 - d1) / below if below else (a.step + b.step) / 2
 
 
-class _Past:
-    """The last steps s and changes of gradient y, and the direction that they give.
+class _History:
+    """Last steps s and changes of gradient y, and the search direction from them.
 
-    The two loops of L-BFGS only ever add multiples of the vectors that are kept, so that they can run on
-    the vectors' inner products (Chen et al. 2014, "Large-scale L-BFGS using MapReduce"). A spectrogram is
-    megabytes, and reading is what takes the time: here every s is read twice per iteration and every y
+    The two loops of L-BFGS only ever add multiples of these vectors, so that they can run on the vectors'
+    inner products (Chen et al. 2014, "Large-scale L-BFGS using MapReduce"). A spectrogram is
+    megabytes, and reading them takes the time: here every s is read twice per iteration and every y
     three times, in matrix-vector products, where the loops read and write them four times.
 
     Args:
         n: Length of a vector.
-        history: How many are kept.
+        history: Number of steps that are kept.
         like: Tensor that gives type and device.
     """
 
@@ -131,17 +131,17 @@ class _Past:
         self._history, self._order = history, list[int]()
 
     def direction(self, before: Tensor, step: float, old: Tensor, new: Tensor) -> Tensor:
-        """Take in a step and give the next direction, ``-H new`` with H the inverse Hessian.
+        """Add a step and compute the next direction, ``-H new`` with H the inverse Hessian.
 
         Args:
-            before: The direction that was taken.
-            step: How far.
-            old: Gradient at its start.
+            before: Direction of the step.
+            step: Length of the step in units of that direction.
+            old: Gradient at the start of the step.
             new: Gradient at its end.
         """
         self._keep(before, step, old, new)
         m, products, along = self._history, self._products.tolist(), self._along.tolist()
-        of_rows, of_gradient = [0.0] * (2 * m), 1.0  # what the loops call q, then r, as a sum
+        of_rows, of_gradient = [0.0] * (2 * m), 1.0  # coefficients of q, later r, of the two loops
         alphas: dict[int, float] = {}
         for i in reversed(self._order):
             s_q = along[i] + sum(of_rows[m + j] * products[i][j] for j in self._order)
@@ -174,7 +174,7 @@ class _Past:
         self._products[at] = (self._rows[m:] @ s).double().cpu()
         self._products[m + at, at] = _dot(y, y)
         self._along = along
-        if self._products[at, at] > 0:  # else rounding has hidden the curvature: of no use
+        if self._products[at, at] > 0:  # else rounding has hidden the curvature
             self._order.append(at)
 
 

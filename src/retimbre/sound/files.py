@@ -88,15 +88,7 @@ class Recording:
 
 
 def read(path: str | os.PathLike[str]) -> Audio:
-    """Read a file of sound into memory.
-
-    Args:
-        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
-
-    Raises:
-        AudioReadError: as :class:`Recording`.
-        DependencyError: as :class:`Recording`.
-    """
+    """Read a file of sound into memory; formats and errors are those of :class:`Recording`."""
     return collect(Recording(path))
 
 
