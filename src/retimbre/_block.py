@@ -1,4 +1,4 @@
-"""One block of a content as a pure function of its samples and a prepared style."""
+"""Transfer of one block: a pure function of its samples and a prepared style."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,9 +22,9 @@ from retimbre.sound.stft import Window
 
 
 class PreparedStyle(Protocol):
-    """A style at one working rate: all that does not depend on a content is done.
+    """Style at one working rate, with everything computed that does not depend on a content.
 
-    There are two, for networks that take a spectrogram and for those that take samples.
+    There are two, for networks that take a spectrogram and for networks that take samples.
     """
 
     def descend(
@@ -34,15 +34,15 @@ class PreparedStyle(Protocol):
 
         Args:
             content: A block of the content, at the working rate and level.
-            settings: Settings of this run; those that the style was prepared with, and any strength.
-            render: From samples at the working rate to sound, for previews.
-            report: Takes in every step.
+            settings: Settings of this run, which differ from those of the style in strength at most.
+            render: Function from samples at the working rate to sound, for previews.
+            report: Receives every step.
 
         Returns:
             Samples (C, N) at the working rate, and the record of the block.
 
         Raises:
-            KeyboardInterrupt: an interrupt before there was anything to keep.
+            KeyboardInterrupt: an interrupt before the first evaluation was completed.
         """
 
 
@@ -56,11 +56,11 @@ def prepare_style(
     """Analyse a style at a working rate, for the input that the network takes.
 
     Args:
-        excerpts: Pieces of each style clip, and its share.
+        excerpts: Excerpts of each style clip, and its share.
         rate: Working rate in Hz.
         window: The transform at that rate.
-        settings: The settings.
-        network: A network's spec, or a network.
+        settings: Settings of the transfer.
+        network: Spec of a network, or a network.
     """
     clips = [
         ([normalized(piece, rate).to(window.device) for piece in pieces], share) for pieces, share in excerpts
@@ -81,13 +81,13 @@ def make_block(content: ContentBlock, style: PreparedStyle, settings: Settings, 
     """Give a block of a content the sound of a style, with the block's own loudness.
 
     Args:
-        content: The block, not silent.
-        style: The style at the block's working rate.
+        content: Block of the content, not silent.
+        style: Style at the block's working rate.
         settings: Settings of this run.
-        report: Takes in every step.
+        report: Receives every step.
 
     Raises:
-        KeyboardInterrupt: an interrupt before there was anything to keep.
+        KeyboardInterrupt: an interrupt before the first evaluation was completed.
     """
 
     def render(samples: Tensor) -> Audio:

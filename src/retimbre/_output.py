@@ -1,4 +1,4 @@
-"""Writing whole or not at all, and finding out before the work whether it can be done."""
+"""Atomic writing of files, and checks before the work that it will be possible."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from retimbre.errors import InputError, RetimbreError
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its name when all went well.
+    """Open a temporary path beside ``path``, which is renamed to it at the end of a block without errors.
 
     Raises:
-        RetimbreError: the system refused to write (a full disk, a folder that is gone).
+        RetimbreError: the system cannot write (a full disk, a folder that was removed).
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
@@ -29,7 +29,11 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def make_folder(path: Path, advice: str = "expected a folder of yours") -> None:
-    """Make a folder and those above it, where they are missing; raise an InputError where that cannot be."""
+    """Make a folder and its parents, where they are missing.
+
+    Raises:
+        InputError: it cannot be made; the message ends with ``advice``.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -37,13 +41,17 @@ def make_folder(path: Path, advice: str = "expected a folder of yours") -> None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise an InputError where no file of that name could be written."""
+    """Check that a file of this name can be written.
+
+    Raises:
+        InputError: the name is a folder or not allowed, or its folder is missing or not writable.
+    """
     path = Path(path)
     probe = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder: expected the name of a file")
-        path.exists()  # raises where the name itself cannot be
+        path.exists()  # raises an OSError for a name that the system does not allow
         if not path.parent.is_dir():
             raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Runs the blocks of a clip, one after the other or several at once, with progress and interrupts."""
+"""Runner of the blocks of a clip, one after the other or several at once, with progress and interrupts."""
 
 import threading
 import time
@@ -19,16 +19,16 @@ Made = TypeVar("Made", bound=Block)
 
 
 class Runner:
-    """Makes blocks, counts their steps, and stops at an interrupt or where a block ends before its time.
+    """Runner of blocks, which counts their steps and stops at an interrupt or a divergence.
 
     Args:
         n_blocks: Number of blocks.
-        jobs: Blocks at work at once, one thread each.
+        jobs: Number of blocks at once, one thread each.
         on_step: Called with every step, by one thread at a time.
 
     Attributes:
         steps: Steps of all blocks in the order of their evaluation.
-        interrupted: Whether an interrupt came before a block had anything to keep.
+        interrupted: Whether an interrupt came before the first evaluation of a block was completed.
     """
 
     def __init__(self, n_blocks: int, *, jobs: int = 1, on_step: OnStep | None = None) -> None:
@@ -42,15 +42,24 @@ class Runner:
     def run(
         self, items: Iterable[Item], make: Callable[[Item, Report], Made | None]
     ) -> Iterator[tuple[Item, Made | None]]:
-        """Make a block of each item, in order; ``None`` where there is nothing to do, or after a stop."""
+        """Make a block of each item and give both, in order.
+
+        Args:
+            items: Items, one per block.
+            make: Function from an item and a report of its steps to its block; ``None`` for a silent one.
+
+        Returns:
+            Each item with its block; ``None`` for a silent one, and after a stop.
+        """
         tasks = enumerate(items)
         if self._jobs == 1:
             yield from ((item, self._make(number, item, make)) for number, item in tasks)
             return
         n_threads = torch.get_num_threads()
         waiting: deque[tuple[Item, Future[Made | None]]] = deque()
-        # Threads and not processes: torch lets go of Python's lock while it computes, and a thread needs no
-        # second torch, no copy of the style, and nothing of the caller's program (docs/performance.md).
+        # Threads and not processes: torch releases Python's lock while it computes, and a thread needs no
+        # second torch, no copy of the style, and no second start of the caller's program
+        # (docs/performance.md).
         with ThreadPoolExecutor(self._jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             try:
                 for number, item in tasks:
@@ -60,13 +69,13 @@ class Runner:
                 while waiting:
                     yield self._finished(*waiting.popleft())
             finally:
-                self._stop.set()  # should the caller have given up
+                self._stop.set()  # where the caller has stopped taking blocks
                 torch.set_num_threads(n_threads)
 
     def _finished(self, item: Item, future: "Future[Made | None]") -> tuple[Item, Made | None]:
         try:
             return item, future.result()
-        except KeyboardInterrupt:  # Ctrl-C finds the main thread here
+        except KeyboardInterrupt:  # the main thread waits here at a Ctrl-C
             self._stop.set()
             return item, future.result()
 
@@ -75,7 +84,7 @@ class Runner:
             return None
         try:
             block = make(item, _BlockReport(self, number))
-        except KeyboardInterrupt:  # before there was anything to keep
+        except KeyboardInterrupt:  # before the first evaluation was completed
             self._stop.set()
             self.interrupted = True
             return None
@@ -85,7 +94,7 @@ class Runner:
         return block
 
     def count(self, step: Step, number: int) -> Step:
-        """Number a step of a block among those of all, keep it without its sound, and pass it on."""
+        """Number a step of a block among those of all blocks, keep it without its sound, and pass it on."""
         with self._lock:
             self._done[number] = step.done
             counted = replace(
@@ -105,14 +114,14 @@ class Runner:
             return counted
 
     def check(self) -> None:
-        """Raise a ``KeyboardInterrupt`` where the run is to stop."""
+        """Raise a ``KeyboardInterrupt`` after a stop."""
         if self._stop.is_set():
             raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
 class _BlockReport:
-    """Reports the steps of one block to its runner."""
+    """Report of the steps of one block to its runner."""
 
     runner: Runner
     number: int

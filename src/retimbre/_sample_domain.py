@@ -17,12 +17,12 @@ from retimbre.sound.resampling import resample
 
 
 class SampleStyle:
-    """A style at one working rate, prepared for networks that take samples.
+    """Style at one working rate, prepared for networks that take samples.
 
     Args:
-        clips: Pieces of each style clip, samples (C, N) at the working rate and level, and its share.
+        clips: Excerpts of each style clip, samples (C, N) at the working rate and level, and its share.
         rate: Working rate in Hz.
-        network: The network.
+        network: Network that takes samples.
         network_rate: Rate of its input in Hz.
     """
 
@@ -35,16 +35,16 @@ class SampleStyle:
     ) -> None:
         self._rate, self._network, self._network_rate = rate, network, network_rate
         self._style = Style([(torch.cat(list(pieces), dim=1), share) for pieces, share in clips])
-        self._fitted: tuple[torch.Size, NetworkStyle] | None = None
+        self._cut: tuple[torch.Size, NetworkStyle] | None = None
 
     def _statistics(self, shape: torch.Size) -> NetworkStyle:
         """Compute the statistics for contents of a shape (C, N); blocks of one shape share them."""
-        if self._fitted is None or self._fitted[0] != shape:
+        if self._cut is None or self._cut[0] != shape:
             n_channels, n_samples = shape
             clips = self._style.cut(n_samples).clips
-            style = Style([(_as_many(samples, n_channels), share) for samples, share in clips])
-            self._fitted = shape, NetworkStyle(self._network, style, self._features)
-        return self._fitted[1]
+            style = Style([(_match_channels(samples, n_channels), share) for samples, share in clips])
+            self._cut = shape, NetworkStyle(self._network, style, self._features)
+        return self._cut[1]
 
     def _features(self, samples: Tensor) -> Layers:
         return self._network(resample(samples, self._rate, self._network_rate))
@@ -77,18 +77,18 @@ class SampleStyle:
             best=found.best,
             loss=found.best.loss if found.best else math.nan,
             content_weight=objective.content_weight,
-            spectral_convergence=-math.inf,  # a waveform was asked for
+            spectral_convergence=-math.inf,  # the waveform itself is the variable
             stopped=found.stopped,
         )
 
 
-def _as_many(samples: Tensor, n_channels: int) -> Tensor:
-    """Give samples of a style as many channels as the content: its own, or their mean for each."""
+def _match_channels(samples: Tensor, n_channels: int) -> Tensor:
+    """Match a style's channels to the content's: its own if they are as many, else their mean in each."""
     return samples if len(samples) == n_channels else samples.mean(dim=0).expand(n_channels, -1)
 
 
 def _start(content: Tensor, style: Style, settings: Settings) -> Tensor:
-    """Give the samples (C, N) to start from."""
+    """Choose the samples (C, N) from which the descent starts."""
     if settings.init == "content":
         return content
     if settings.init == "style":

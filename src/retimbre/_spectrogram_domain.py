@@ -24,7 +24,7 @@ from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 
 class _LazyStyle:
-    """A style in a network, of which the statistics are computed when first asked for."""
+    """Style in a network, whose statistics are computed at first use."""
 
     def __init__(self, network: Any, style: Style) -> None:
         self._network, self.style = network, style
@@ -35,14 +35,14 @@ class _LazyStyle:
 
 
 class _WindowedStyle:
-    """A style under one window, with the network for its spectrograms."""
+    """Style under one window, with the network for its spectrograms."""
 
     def __init__(self, window: Window, network: Any, style: Style) -> None:
         self.window, self.network, self._style = window, network, style
         self._cut: tuple[int, _LazyStyle] | None = None
 
     def cut(self, n_frames: int) -> _LazyStyle:
-        """Give the style in clips of ``n_frames``; blocks and contents of one length share it."""
+        """Cut the style into clips of ``n_frames``; blocks and contents of one length share them."""
         if self._cut is None or self._cut[0] != n_frames:
             self._cut = n_frames, _LazyStyle(self.network, self._style.cut(n_frames))
         return self._cut[1]
@@ -50,12 +50,12 @@ class _WindowedStyle:
 
 @dataclass(frozen=True, eq=False)
 class _AlignedStyle:
-    """A style brought to a content: all that does not depend on the strength.
+    """Style aligned with a content, with everything that does not depend on the strength.
 
     Attributes:
         how: Name of the alignment, or ``"none"``.
-        styles: The style of the style term under each window.
-        played: Spectrogram (F, T) to which the content is drawn under each window; empty if to none.
+        styles: Style of the style term, one per window.
+        played: Compressed spectrogram (F, T) of the played style, one per window; empty without alignment.
         bins: Complex bins (C, F, T) of the played style, if it has samples.
         default_strength: Strength where none is set.
     """
@@ -68,14 +68,14 @@ class _AlignedStyle:
 
 
 class SpectrogramStyle:
-    """A style at one working rate, prepared for networks that take a spectrogram.
+    """Style at one working rate, prepared for networks that take a spectrogram.
 
     Args:
-        clips: Pieces of each style clip, samples (C, N) at the working rate and level, and its share.
+        clips: Excerpts of each style clip, samples (C, N) at the working rate and level, and its share.
         rate: Working rate in Hz.
-        window: The main transform.
+        window: Main transform.
         settings: ``align``, ``resolutions``, ``n_iter_phase``.
-        network_for: Makes the network for spectrograms under a window.
+        network_for: Function that makes the network for spectrograms under a window.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class SpectrogramStyle:
         for alignment in self._alignments.values():
             alignment.fit(passages)
         self.tonality = tuple(p.tonality for p, _ in passages if p.tonality is not None)
-        self._known: WeakKeyDictionary[Passage, _AlignedStyle] = WeakKeyDictionary()
+        self._cache: WeakKeyDictionary[Passage, _AlignedStyle] = WeakKeyDictionary()
 
     def descend(
         self, content: Passage, settings: Settings, render: Callable[[Tensor], Audio], report: Report
@@ -106,27 +106,27 @@ class SpectrogramStyle:
         """Descend over the spectrogram, then over the waveform.
 
         Args:
-            content: A block of the content.
-            settings: Settings of this run, of the same style and network.
-            render: From samples at the working rate to sound, for previews.
-            report: Takes in every step.
+            content: Block of the content.
+            settings: Settings of this run, which differ from those of the style in strength at most.
+            render: Function from samples at the working rate to sound, for previews.
+            report: Receives every step.
 
         Returns:
             Samples (C, N) at the working rate, and the record of the block.
         """
-        bins = content.bins  # the spectrogram comes from them, too
+        bins = content.bins  # first: content.frames then comes from them, with no second transform
         aligned = self._align(content)
         strength = aligned.default_strength if settings.strength is None else settings.strength
-        drawn = 0.0 if settings.content_weight is not None else strength
+        share = 0.0 if settings.content_weight is not None else strength
         targets, objectives = [], []
-        for n, (view, fitted) in enumerate(zip(self._views, aligned.styles, strict=True)):
+        for n, (view, cut) in enumerate(zip(self._views, aligned.styles, strict=True)):
             frames = content.frames if n == 0 else content.frames_under(view.window)
-            targets.append(interpolate(frames, aligned.played[n], drawn) if aligned.played else frames)
+            targets.append(interpolate(frames, aligned.played[n], share) if aligned.played else frames)
             objectives.append(
                 balanced_objective(
-                    fitted.statistics,
+                    cut.statistics,
                     targets[n],
-                    fitted.style,
+                    cut.style,
                     strength=strength,
                     content_weight=settings.content_weight,
                 )
@@ -140,7 +140,7 @@ class SpectrogramStyle:
             _start(targets[0], style, settings),
             settings,
             n_iter=settings.n_iter,
-            top=top,  # no bin need be louder than it ever is in any of the clips
+            top=top,  # no bin needs to be louder than its maximum over all clips
             report=report,
             preview=lambda frames: render(
                 window.istft(from_log_magnitude(frames) * stereo_image(bins), content.n_samples)
@@ -175,17 +175,17 @@ class SpectrogramStyle:
         )
 
     def _align(self, content: Passage) -> _AlignedStyle:
-        """Bring the style to a content; of a content that is known, remember how."""
-        if content not in self._known:
-            self._known[content] = self._aligned(content)
-        return self._known[content]
+        """Align the style with a content, once for each content."""
+        if content not in self._cache:
+            self._cache[content] = self._make_aligned(content)
+        return self._cache[content]
 
-    def _aligned(self, content: Passage) -> _AlignedStyle:
+    def _make_aligned(self, content: Passage) -> _AlignedStyle:
         how = choose_alignment(self._alignments, self._settings.align, content)
         played = None if how == "none" else self._alignments[how].play(content)
-        fitted = [view.cut(1 + content.n_samples // view.window.hop_length) for view in self._views]
+        cut = [view.cut(1 + content.n_samples // view.window.hop_length) for view in self._views]
         if played is None:
-            return _AlignedStyle(how, fitted, [], None, default_strength(None))
+            return _AlignedStyle(how, cut, [], None, default_strength(None))
         bins = None if played.samples is None else self._views[0].window.stft(played.samples)
         styles, means = [], []
         for n, view in enumerate(self._views):
@@ -193,12 +193,12 @@ class SpectrogramStyle:
             if n > 0:
                 clips = [(self._reanalyse(frames, content, view.window), share) for frames, share in clips]
             style = Style(list(clips))
-            styles.append(_LazyStyle(view.network, style) if played.replaces_style else fitted[n])
+            styles.append(_LazyStyle(view.network, style) if played.replaces_style else cut[n])
             means.append(style.mean)
         return _AlignedStyle(how, styles, means, bins, default_strength(played))
 
     def _reanalyse(self, frames: Tensor, content: Passage, window: Window) -> Tensor:
-        """Bring a spectrogram of the content's shape under another window, by way of sound."""
+        """Resynthesise a spectrogram (F, T) of the content's shape and analyse it under another window."""
         n_iter, main = self._settings.n_iter_phase, self._views[0].window
         directions = stereo_image(content.bins)
         samples, _ = griffin_lim(
@@ -208,7 +208,7 @@ class SpectrogramStyle:
 
 
 def _start(target: Tensor, style: Style, settings: Settings) -> Tensor:
-    """Give the compressed spectrogram (F, T) to start from."""
+    """Choose the compressed spectrogram (F, T) from which the descent starts."""
     if settings.init == "content":
         return target
     if settings.init == "style":

@@ -1,4 +1,4 @@
-"""Samples for a spectrogram: Griffin-Lim, and then a descent over the waveform itself."""
+"""Synthesis of samples for a spectrogram: Griffin-Lim, and then a descent over the waveform itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 @dataclass(frozen=True)
 class Waveform:
-    """Samples for a spectrogram.
+    """Samples for a spectrogram, and how near they are to it.
 
     Attributes:
-        samples: (C, N).
-        loss: Their loss.
-        spectral_convergence: Of the spectrogram asked for and theirs, in dB.
-        stopped: Reason for the end of the spectrogram's stage, or an interrupt on the way here.
+        samples: Samples (C, N).
+        loss: Loss of the samples.
+        spectral_convergence: Spectral convergence of the samples to the spectrogram, in dB; lower is nearer.
+        stopped: Reason for the end of the spectrogram's stage, or an interrupt of the waveform's.
     """
 
     samples: Tensor
@@ -43,31 +43,31 @@ def to_waveform(
     report: Report | None = None,
     preview: Preview | None = None,
 ) -> Waveform:
-    """Find samples for a spectrogram.
+    """Synthesise samples for a spectrogram.
 
     Griffin-Lim finds a waveform near it, and a few iterations on the waveform itself bring that as near to
     the objective as the spectrogram was.
 
     Args:
-        found: Minimum over the spectrogram; its point is the compressed spectrogram (F, T) asked for.
-        bins: Complex, (C, F, T): the stereo image, and the phase to start from.
-        n_samples: Length N.
-        objective: Objective of that minimum.
+        found: Minimum over the spectrogram; its point is the target, a compressed spectrogram (F, T).
+        bins: Complex bins (C, F, T) with the stereo image, and the phase from which the search starts.
+        n_samples: Length N of the result.
+        objective: Objective of the minimum.
         window: The transform.
         settings: ``n_iter_phase``, ``n_iter_waveform``, ``optimizer``, ``tolerance``.
         others: Objectives under other windows: the iterations on the waveform then descend the mean of all.
-        report: Takes in every step.
-        preview: Renders samples, for :meth:`retimbre.Step.audio`.
+        report: Receives every step.
+        preview: Function that renders samples, for :meth:`retimbre.Step.audio`.
     """
-    # A channel that is silent stays so: where all are nearly silent, rounding would leak into it.
-    sounding = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
-    spectrogram_of = _spectrogram_under(window, sounding)
-    asked = from_log_magnitude(found.point)
-    samples, _ = griffin_lim(asked, stereo_image(bins), window, n_samples, n_iter=settings.n_iter_phase)
-    samples, stopped = samples * sounding, found.stopped
+    # A silent channel stays silent: where all are nearly silent, rounding would leak into it.
+    audible = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
+    spectrogram_of = _spectrogram_under(window, audible)
+    target = from_log_magnitude(found.point)
+    samples, _ = griffin_lim(target, stereo_image(bins), window, n_samples, n_iter=settings.n_iter_phase)
+    samples, stopped = samples * audible, found.stopped
     if settings.n_iter_waveform and stopped not in ("interrupted", "diverged"):
         terms_of = _mean_terms(
-            [(objective, spectrogram_of)] + [(o, _spectrogram_under(w, sounding)) for o, w in others]
+            [(objective, spectrogram_of)] + [(o, _spectrogram_under(w, audible)) for o, w in others]
         )
         finish = minimise(
             Objective(terms_of, objective.content_weight),
@@ -85,15 +85,15 @@ def to_waveform(
     with torch.no_grad():
         reached = spectrogram_of(samples)
         loss = float(objective.total(objective.terms(reached)))
-    return Waveform(samples, loss, spectral_convergence(from_log_magnitude(reached), asked), stopped)
+    return Waveform(samples, loss, spectral_convergence(from_log_magnitude(reached), target), stopped)
 
 
-def _spectrogram_under(window: Window, sounding: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda samples: log_magnitude(joint_magnitude(window.stft(samples * sounding)))
+def _spectrogram_under(window: Window, audible: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda samples: log_magnitude(joint_magnitude(window.stft(samples * audible)))
 
 
 def _mean_terms(parts: Sequence[tuple[Objective, Callable[[Tensor], Tensor]]]) -> Callable[[Tensor], Terms]:
-    """Give the mean terms of objectives under several windows, in units of the first one's content weight."""
+    """Average the terms of objectives under several windows, in units of the first one's content weight."""
     main = parts[0][0].content_weight
 
     def terms_of(samples: Tensor) -> Terms:

@@ -1,4 +1,4 @@
-"""Errors, as one tree.
+"""Errors, in one tree.
 
 ::
 
@@ -7,10 +7,10 @@
     ├── AudioReadError                   a file that is missing, damaged or not audio
     ├── WeightsError                     trained weights that are missing or not what they claim
     ├── DependencyError                  an optional package is not installed; names the extra
-    └── DivergedError                    the loss was no number from the start: nothing to keep
+    └── DivergedError                    the loss was no number from the start: there is no result
 
-Every message is one line and says what was given, what was expected and what to do. The command
-line prints it as it is and ends with exit code 2.
+Every message is one line: the value, the expected values and the remedy. The command line prints it
+and exits with code 2.
 """
 
 
@@ -19,11 +19,11 @@ class RetimbreError(Exception):
 
 
 class InputError(RetimbreError, ValueError):
-    """An argument, a setting or a clip that cannot be used."""
+    """Argument, setting or clip that cannot be used."""
 
 
 class AudioReadError(RetimbreError):
-    """A file that cannot be read as sound, or a place that cannot be written to."""
+    """File that cannot be read as sound."""
 
 
 class WeightsError(RetimbreError):
@@ -31,12 +31,12 @@ class WeightsError(RetimbreError):
 
 
 class DependencyError(RetimbreError):
-    """An optional package is missing.
+    """Optional package that is not installed.
 
     Args:
         package: Name of the package that could not be imported.
-        extra: The extra of retimbre that brings it.
-        then: A second command, where the extra alone does not bring it.
+        extra: Extra of retimbre that installs it.
+        then: Second command, where the extra alone does not install it.
 
     >>> print(DependencyError("av", extra="av"))
     this needs the package 'av', which is not installed: pip install 'retimbre[av]'
@@ -52,7 +52,7 @@ class DependencyError(RetimbreError):
 
 
 class DivergedError(RetimbreError):
-    """The loss was NaN or infinite from the start, so that there is nothing to keep.
+    """Loss that was NaN or infinite at the first evaluation, so that there is no result.
 
-    A run that diverges later returns its result, with the best before that.
+    A run that diverges later returns the best point before that.
     """

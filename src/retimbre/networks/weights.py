@@ -1,4 +1,4 @@
-"""Trained weights: fetched or imported once, whole or not at all, and kept in a folder as safetensors."""
+"""Trained weights: fetched or imported once, whole or not at all, and cached in a folder as safetensors."""
 
 import contextlib
 import hashlib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Tables made from settings, the whitening of an embedding, and counters: the networks have no use for them.
 _EXTRA = ("pproc.*", "spectrogram_extractor.*", "logmel_extractor.*", "*.num_batches_tracked")
-# Stands for numpy's arrays, of which the published CNN14 file has some, with numpy 1's names: none is made.
+# Stand-in for numpy's arrays, which the published CNN14 file has under numpy 1's names; none is made.
 _SKIPPED = type("_Skipped", (), dict.fromkeys(("__init__", "__setstate__"), lambda *_: None))
 _NUMPY = [f"{core}.multiarray.{f}" for core in ("core", "_core") for f in ("_reconstruct", "scalar")]
 _STAND_INS: list[Any] = [(_SKIPPED, f"numpy.{name}") for name in (*_NUMPY, "ndarray", "dtype")]
@@ -64,25 +64,25 @@ def cache_folder() -> Path:
 
 
 def path(name: str) -> Path:
-    """Name the file of a set in the cache, whether it is there or not."""
+    """Give the path of a set in the cache, also if it is missing; raise an InputError for an unknown name."""
     if name not in REGISTRY:
         raise InputError(f"no weights are called {name}: expected one of {', '.join(REGISTRY)}")
     return cache_folder() / f"{name}.safetensors"
 
 
 def load(name: str, network: "nn.Module") -> None:
-    """Load a set from the cache into a network, which may lack layers of the set."""
+    """Load a set from the cache into its network or into fewer layers; raise a WeightsError for a bad set."""
     tensors, names = _cached(name)[0], network.state_dict()
     _fill(network, {key: tensors[key] for key in tensors if key in names}, path(name), name)
 
 
 def verify(name: str) -> bool:
-    """Check a set in the cache against its digest; give whether it is from the published file."""
+    """Tell whether a set in the cache is from the published file; raise a WeightsError for a bad set."""
     return _cached(name)[1].startswith(f"sha256:{REGISTRY[name].sha256}")
 
 
 def fetch(name: str, *, progress: bool = False, url: str | None = None) -> Path:
-    """Download a set, from ``url`` if given, unless it is there; ``progress`` shows a bar on stderr."""
+    """Download a set, from ``url`` if given, unless it is cached, or raise a WeightsError; can show a bar."""
     with contextlib.suppress(WeightsError):
         if verify(name):
             return path(name)
@@ -91,7 +91,7 @@ def fetch(name: str, *, progress: bool = False, url: str | None = None) -> Path:
     url, before = url or REGISTRY[name].url, socket.getdefaulttimeout()
     with tempfile.TemporaryDirectory(prefix=".", dir=_writable(path(name)).parent) as folder:
         file = Path(folder, "published")
-        socket.setdefaulttimeout(before or 30.0)  # torch.hub would wait for ever
+        socket.setdefaulttimeout(before or 30.0)  # torch.hub would wait forever
         try:
             Request(url)  # where this fails, torch.hub would leave a file open
             torch.hub.download_url_to_file(url, str(file), REGISTRY[name].sha256, progress)
@@ -105,7 +105,7 @@ def fetch(name: str, *, progress: bool = False, url: str | None = None) -> Path:
 
 
 def import_file(name: str, file: str | os.PathLike[str]) -> Path:
-    """Import a file of a set: torch's, bare or under ``model`` or ``state_dict``, or one of safetensors."""
+    """Import a set in torch's form (bare, ``model``, ``state_dict``) or safetensors, or raise a WeightsError."""
     target, data = path(name), _converted(name, Path(file))
     with atomic(_writable(target)) as temporary:
         temporary.write_bytes(data)
@@ -144,7 +144,7 @@ def _converted(name: str, file: Path) -> bytes:
 
 
 def _read(name: str, file: Path) -> tuple[dict[str, Any], str]:
-    """Read a state dict, of which nothing is run, without the extra names; and the digest of the file."""
+    """Read a state dict without the extra names, running no code in it; and the digest of the file."""
     import torch
     from safetensors.torch import load
 
