@@ -58,7 +58,7 @@ def prepare_style(
     Args:
         excerpts: Excerpts of each style clip, and its share.
         rate: Working rate in Hz.
-        window: The transform at that rate.
+        window: Short-time Fourier transform at that rate.
         settings: Settings of the transfer.
         network: Spec of a network, or a network.
     """

@@ -53,7 +53,7 @@ def to_waveform(
         bins: Complex bins (C, F, T) with the stereo image, and the phase from which the search starts.
         n_samples: Length N of the result.
         objective: Objective of the minimum.
-        window: The transform.
+        window: Short-time Fourier transform.
         settings: ``n_iter_phase``, ``n_iter_waveform``, ``optimizer``, ``tolerance``.
         others: Objectives under other windows: the iterations on the waveform then descend the mean of all.
         report: Receives every step.

@@ -17,7 +17,7 @@ LOWEST, HIGHEST = 33, 100
 """MIDI numbers of the pitches: A1 (55 Hz) to E7 (2637 Hz)."""
 
 N_PARTIALS = 40
-_TOP = 10_600.0  # Hz; what is above is noise
+_TOP = 10_600.0  # Hz; partials above count as noise
 _LOBE, _SPREAD = 0.85, 0.005
 """Widths of a lobe: the bins at which a Hann window's lobe has fallen by half, as a Gaussian; and a share of
 the partial's frequency, for strings that are stiff and players that are not exact."""

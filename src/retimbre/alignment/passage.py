@@ -35,7 +35,7 @@ class Passage:
     Args:
         pieces: Samples (C, N): one tensor for a whole clip, several for the excerpts of a long one.
         sample_rate: Rate in Hz.
-        window: The transform.
+        window: Short-time Fourier transform.
     """
 
     def __init__(self, pieces: Sequence[Tensor], sample_rate: int, window: Window) -> None:

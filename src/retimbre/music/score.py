@@ -104,7 +104,7 @@ def parse(text: str, *, bar: float, beat: float, velocity: int = 80) -> tuple[No
     louder than the notes between them.
 
     Args:
-        text: The voice.
+        text: Bars of the voice.
         bar: Length of a bar in quarter notes.
         beat: Length of a beat in quarter notes.
         velocity: MIDI velocity of a first beat, 17 to 127.

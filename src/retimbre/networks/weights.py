@@ -105,7 +105,7 @@ def fetch(name: str, *, progress: bool = False, url: str | None = None) -> Path:
 
 
 def import_file(name: str, file: str | os.PathLike[str]) -> Path:
-    """Import a set in torch's form (bare, ``model``, ``state_dict``) or safetensors, or raise a WeightsError."""
+    """Import a set, torch's file (bare, ``model``, ``state_dict``) or safetensors, or raise WeightsError."""
     target, data = path(name), _converted(name, Path(file))
     with atomic(_writable(target)) as temporary:
         temporary.write_bytes(data)

@@ -39,7 +39,7 @@ class Recording:
         path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         sample_rate: Rate in Hz.
         n_channels: Number of channels, C.
         n_samples: Number of samples per channel, N.
@@ -119,7 +119,7 @@ def _decoded_with_libsndfile(path: Path) -> _Decoded:
         # The length of an MP3 without a header is an estimate.
         if n_samples < announced and (xing or format_ != "MP3"):
             missing = f"{n_samples} of {announced} samples are there"
-        # libsndfile reads what there is of a short WAV and notes the header's claim in its log. Programs
+        # libsndfile reads a short WAV to its end and notes the header's claim in its log. Programs
         # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
         claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
         if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
