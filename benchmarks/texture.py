@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from scipy.linalg import sqrtm
 
-from retimbre import Audio, Settings, _texture, texture
+from retimbre import Audio, Settings, _texture_block, texture
 from retimbre.losses.terms import NetworkStyle, Style
 from retimbre.networks.shallow import Shallow
 from retimbre.sound.loudness import loudness
@@ -175,7 +175,7 @@ def _paired(made: dict[str, Audio], seconds: float) -> None:
         for seed in range(2, 6):
             pair = []
             for widths in ((1.0,), (1.0, 3.0)):
-                _texture._WIDTHS = widths
+                _texture_block._WIDTHS = widths
                 pair.append(np.log(measures(texture(style, seconds, Settings(seed=seed)).audio, style)))
             logs.append(pair[1] - pair[0])
     ratios = np.array(logs)
@@ -204,10 +204,10 @@ def main() -> None:
     if arguments.paired:
         _paired(made, arguments.seconds)
         return
-    usual = {name: getattr(_texture, name) for method in METHODS.values() for name in method}
+    usual = {name: getattr(_texture_block, name) for method in METHODS.values() for name in method}
     for title, changes in METHODS.items():
         for name, value in (usual | {"_WIDTHS": (1.0,)} | changes).items():
-            setattr(_texture, name, value)
+            setattr(_texture_block, name, value)
         rows = []
         for style in made.values():
             for seed in range(arguments.seeds):

@@ -9,7 +9,7 @@ ROOT = Path(retimbre.__file__).parent
 STOREYS = [
     *("errors", "settings", "_output", "sound", "networks", "losses", "optim", "alignment", "result"),
     *("_synthesis", "_spectrogram_domain", "_sample_domain", "_content", "_block", "_runner"),
-    *("_transfer", "_texture", "_api", "metrics", "report", "music", "apps"),
+    *("_transfer", "_texture_block", "_texture", "_api", "metrics", "report", "music", "apps"),
 ]
 INSIDE = {
     "sound": [
@@ -18,7 +18,7 @@ INSIDE = {
     ],
     "networks": ["registry", "weights", "shallow", "harmonic", "vggish", "cnn14"],
     "losses": ["gram", "modules", "terms", "diagonals", "arccosine", "kernel"],
-    "optim": ["lbfgs", "adam", "minimise"],
+    "optim": ["step", "lbfgs", "adam", "minimise"],
     "alignment": [
         *("grid", "notes", "intonation", "instrument", "passage", "registry", "pitch", "spectrum", "target"),
     ],

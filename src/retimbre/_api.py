@@ -13,7 +13,7 @@ from retimbre.errors import RetimbreError as RetimbreError
 from retimbre.errors import WeightsError as WeightsError
 from retimbre.losses.modules import ContentLoss as ContentLoss
 from retimbre.losses.modules import StyleLoss as StyleLoss
-from retimbre.optim.minimise import Step as Step
+from retimbre.optim.step import Step as Step
 from retimbre.result import Block as Block
 from retimbre.result import Result as Result
 from retimbre.settings import Settings as Settings

@@ -12,7 +12,7 @@ from retimbre._sample_domain import SampleStyle
 from retimbre._spectrogram_domain import SpectrogramStyle
 from retimbre.alignment.passage import Passage
 from retimbre.networks.registry import NetworkSpec
-from retimbre.optim.minimise import Report
+from retimbre.optim.step import Report
 from retimbre.result import Block
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio, fix_length
@@ -94,12 +94,9 @@ def make_block(content: ContentBlock, style: PreparedStyle, settings: Settings, 
         made = Audio(samples.cpu().numpy(), content.rate).resampled(content.sample_rate).samples
         cut = fix_length(made[:, content.margin :], content.samples.shape[1])
         if cut.any():
-            level = level_of_content() - loudness(Audio(cut, content.sample_rate))
+            level = content.loudness - loudness(Audio(cut, content.sample_rate))
             cut = cut * np.float32(10 ** (level / 20))
         return Audio(cut, content.sample_rate)
-
-    def level_of_content() -> float:
-        return loudness(Audio(content.samples, content.sample_rate))
 
     samples, record = style.descend(content.passage, settings, render, report)
     return replace(record, samples=render(samples).samples)

@@ -46,6 +46,11 @@ class ContentBlock:
         return self.padded[:, self.margin : self.padded.shape[1] - self.margin]
 
     @cached_property
+    def loudness(self) -> float:
+        """Integrated loudness in LUFS, without the margins."""
+        return loudness(Audio(self.samples, self.sample_rate))
+
+    @cached_property
     def passage(self) -> Passage:
         """The block at the working rate and level, margins included."""
         samples = normalized(Audio(self.padded, self.sample_rate), self.rate, floor=self.floor)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from retimbre.optim.minimise import OnStep, Report, Step
+from retimbre.optim.step import OnStep, Report, Step
 from retimbre.result import Block
 
 Item = TypeVar("Item")

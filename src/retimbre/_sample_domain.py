@@ -9,7 +9,8 @@ from torch import Tensor
 from retimbre.alignment.passage import Passage
 from retimbre.losses.terms import NetworkStyle, Style, balanced_objective
 from retimbre.networks.registry import Layers, Network
-from retimbre.optim.minimise import Report, minimise
+from retimbre.optim.minimise import minimise
+from retimbre.optim.step import Report
 from retimbre.result import Block
 from retimbre.settings import BALANCED, Settings
 from retimbre.sound.audio import Audio

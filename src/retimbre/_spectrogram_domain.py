@@ -14,7 +14,8 @@ from retimbre.alignment.passage import Passage
 from retimbre.alignment.registry import find_alignments
 from retimbre.alignment.target import Choice, choose_alignment, default_strength, interpolate
 from retimbre.losses.terms import Style, StyleStatistics, balanced_objective, style_statistics
-from retimbre.optim.minimise import Report, minimise
+from retimbre.optim.minimise import minimise
+from retimbre.optim.step import Report
 from retimbre.result import Block
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio

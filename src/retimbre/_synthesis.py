@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from retimbre.losses.terms import Objective, Terms
-from retimbre.optim.minimise import Minimum, Preview, Report, StopReason, minimise
+from retimbre.optim.minimise import Minimum, minimise
+from retimbre.optim.step import Preview, Report, StopReason
 from retimbre.settings import Settings
 from retimbre.sound.phase import griffin_lim, spectral_convergence
 from retimbre.sound.stereo import joint_magnitude, stereo_image

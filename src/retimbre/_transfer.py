@@ -13,7 +13,7 @@ from retimbre._runner import Runner
 from retimbre.alignment.registry import check_alignment
 from retimbre.errors import DivergedError, InputError
 from retimbre.networks.registry import Network, NetworkSpec, network_spec
-from retimbre.optim.minimise import OnStep, Report, StopReason
+from retimbre.optim.step import OnStep, Report, StopReason
 from retimbre.result import Block, Result
 from retimbre.settings import Settings, ignored_settings
 from retimbre.sound import blocks, files
@@ -70,7 +70,7 @@ class Transfer:
         """Analyse a content once, for transfers of it with several strengths or to several styles.
 
         The spectrograms and notes of its blocks are computed at their first use and kept as long as the
-        object that is returned: about 35 MB for ten seconds of stereo at 44.1 kHz.
+        object that is returned: about 60 MB for ten seconds of stereo at 44.1 kHz.
 
         Args:
             content: The clip whose notes and rhythm are kept.

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from retimbre.alignment.target import Choice
-from retimbre.optim.minimise import Step, StopReason
+from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples

@@ -12,7 +12,7 @@ from retimbre.apps import compare as module
 from retimbre.apps.compare import STRENGTHS, ComparedPair, compare, compare_pairs
 from retimbre.apps.demo import PAIRS, compared
 from retimbre.errors import InputError, WeightsError
-from retimbre.optim.minimise import Step
+from retimbre.optim.step import Step
 from retimbre.report import comparison
 from retimbre.report.comparison import UNTRAINED, Comparison
 from retimbre.settings import Settings

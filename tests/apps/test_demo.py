@@ -6,7 +6,7 @@ import pytest
 
 from retimbre.apps.demo import PAIRS, demo
 from retimbre.errors import InputError
-from retimbre.optim.minimise import Step
+from retimbre.optim.step import Step
 from retimbre.settings import Settings
 from retimbre.sound.files import read
 

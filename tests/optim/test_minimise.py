@@ -11,7 +11,8 @@ from torch import Tensor
 from retimbre.errors import InputError
 from retimbre.losses.terms import NetworkStyle, Objective, Style, Terms
 from retimbre.networks.shallow import Shallow
-from retimbre.optim.minimise import Minimum, Step, minimise
+from retimbre.optim.minimise import Minimum, minimise
+from retimbre.optim.step import Step
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 

@@ -4,12 +4,18 @@ import math
 
 import torch
 
-from retimbre.sound.phase import griffin_lim, random_image, spectral_convergence
+from retimbre.sound.phase import griffin_lim, spectral_convergence
 from retimbre.sound.stereo import joint_magnitude, stereo_image
 from retimbre.sound.stft import Window
 
 WINDOW = Window(512, 128)
 N = 8000
+
+
+def random_image(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One channel of random phase for a magnitude (F, T): complex, (1, F, T)."""
+    angle = torch.rand(like.shape, generator=generator, dtype=like.dtype) * 2 * math.pi
+    return torch.polar(torch.ones_like(like), angle)[None]
 
 
 def _music(channels: int = 1, seed: int = 0) -> torch.Tensor:

@@ -9,7 +9,7 @@ import pytest
 import retimbre
 from retimbre.errors import InputError
 from retimbre.metrics import transcriber as transcribe
-from retimbre.optim.minimise import StopReason
+from retimbre.optim.step import StopReason
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read

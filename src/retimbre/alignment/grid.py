@@ -4,14 +4,13 @@ The partials k f0 of a pitch are lobes of the window's own width, as Gaussians o
 :mod:`retimbre.alignment.notes` for the model that is made of them.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retimbre.sound.mel import slaney_mel
+from retimbre.sound.mel import slaney_mel, slaney_scale
 
 LOWEST, HIGHEST = 33, 100
 """MIDI numbers of the pitches: A1 (55 Hz) to E7 (2637 Hz)."""
@@ -58,7 +57,7 @@ class Grid:
             -0.5 * ((bins[bins < top + 400] - hertz[..., None]) / lobe_width(hertz, step)[..., None]).square()
         ).exp()
         lobes[hertz > top] = 0
-        n_bands = round(24 * _slaney(sample_rate / 2) / _slaney(11_025))  # as dense at any rate
+        n_bands = round(24 * slaney_scale(sample_rate / 2) / slaney_scale(11_025))  # as dense at any rate
         bands = slaney_mel(n_bands, n_fft, sample_rate, 0, sample_rate / 2).T
         return cls(
             lobes.where(lobes > 1e-4, 0).to(device),
@@ -86,8 +85,3 @@ def lobe_width(hertz: Tensor, step: float) -> Tensor:
         step: Distance of neighbouring bins in Hz.
     """
     return ((_LOBE * step) ** 2 + (_SPREAD * hertz).square()).sqrt()
-
-
-def _slaney(hertz: float) -> float:
-    """Convert a frequency above 1 kHz to mel on Slaney's scale."""
-    return 15 + 27 * math.log(hertz / 1000) / math.log(6.4)

@@ -20,7 +20,7 @@ from retimbre.settings import COMPARED_NETWORKS, DEMO_SECONDS, TEXTURE_SECONDS, 
 
 if TYPE_CHECKING:
     from retimbre.apps.compare import OnProgress
-    from retimbre.optim.minimise import Step
+    from retimbre.optim.step import Step
     from retimbre.result import Result
 
 app = typer.Typer(

@@ -12,7 +12,7 @@ from retimbre.alignment.registry import check_alignment
 from retimbre.errors import InputError
 from retimbre.networks import weights
 from retimbre.networks.registry import network_spec
-from retimbre.optim.minimise import Step
+from retimbre.optim.step import Step
 from retimbre.report import comparison
 from retimbre.report.comparison import UNTRAINED, Comparison, NetworkTrial, Score
 from retimbre.report.rendering import require

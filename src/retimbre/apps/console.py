@@ -15,7 +15,7 @@ import typer
 from retimbre import __version__
 
 if TYPE_CHECKING:
-    from retimbre.optim.minimise import OnStep, Step
+    from retimbre.optim.step import OnStep, Step
     from retimbre.result import Result
 
 

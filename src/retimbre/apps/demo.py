@@ -12,7 +12,7 @@ from retimbre.apps import compare
 from retimbre.errors import InputError
 from retimbre.music.orchestra import render
 from retimbre.music.score import GREENSLEEVES, MINUET, Piece
-from retimbre.optim.minimise import Step
+from retimbre.optim.step import Step
 from retimbre.report.page import Entry, page
 from retimbre.report.rendering import require
 from retimbre.settings import DEMO_SECONDS, Settings

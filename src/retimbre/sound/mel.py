@@ -37,6 +37,18 @@ def htk_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float)
     return bank.float()
 
 
+_HERTZ_PER_MEL, _STEP = 200 / 3, math.log(6.4) / 27  # of Slaney's scale, below 1000 Hz and above
+
+
+def slaney_scale(hertz: float) -> float:
+    """Convert a frequency in Hz to mel on Slaney's scale.
+
+    >>> slaney_scale(1000.0), round(slaney_scale(6400.0))
+    (15.0, 42)
+    """
+    return hertz / _HERTZ_PER_MEL if hertz < 1000 else 15 + math.log(hertz / 1000) / _STEP
+
+
 def slaney_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: float) -> Tensor:
     """Make Slaney's mel bank: triangles that are linear in Hz, of equal area, edges equally spaced in mel.
 
@@ -53,13 +65,8 @@ def slaney_mel(n_bands: int, n_fft: int, sample_rate: int, low: float, high: flo
     Returns:
         Weights (n_fft / 2 + 1, n_bands).
     """
-    per_mel, step = 200 / 3, math.log(6.4) / 27
-
-    def mel(hertz: float) -> float:
-        return hertz / per_mel if hertz < 1000 else 15 + math.log(hertz / 1000) / step
-
-    scale = torch.linspace(mel(low), mel(high), n_bands + 2, dtype=torch.float64)
-    edges = torch.where(scale < 15, scale * per_mel, 1000 * torch.exp((scale - 15) * step))
+    scale = torch.linspace(slaney_scale(low), slaney_scale(high), n_bands + 2, dtype=torch.float64)
+    edges = torch.where(scale < 15, scale * _HERTZ_PER_MEL, 1000 * torch.exp((scale - 15) * _STEP))
     bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
     return (_triangles(bins, edges) * (2 / (edges[2:] - edges[:-2]))).float()
 

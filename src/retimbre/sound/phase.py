@@ -37,7 +37,7 @@ def griffin_lim(
     Args:
         magnitude: Target of the joint magnitude, (F, T), at least 0.
         image: Stereo image, complex (C, F, T), mean square one over the channels; the search starts from its
-            phase. :func:`random_image` makes one where there is none.
+            phase.
         window: The transform of which ``magnitude`` is a spectrogram.
         n_samples: Length N of the result.
         n_iter: Rounds; 0 keeps the phase of ``image``.
@@ -74,9 +74,3 @@ def spectral_convergence(estimate: Tensor, target: Tensor) -> float:
     """
     ratio = torch.linalg.vector_norm(estimate - target) / torch.linalg.vector_norm(target)
     return 20 * math.log10(float(ratio)) if ratio > 0 else -math.inf
-
-
-def random_image(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Make the image of one channel with random phase for a magnitude (F, T): complex, (1, F, T)."""
-    angle = torch.rand(like.shape, generator=generator, dtype=like.dtype) * 2 * math.pi
-    return torch.polar(torch.ones_like(like), angle.to(like.device))[None]
