@@ -1,10 +1,10 @@
 """The blocks of a texture, made one after the other.
 
 Each is a spectrogram that starts from short pieces of the style in random order and descends the style term
-alone. Its first frames are those that the block before it ended with, held fixed; where a loop closes, its last
-frames are those that the first block began with; and a loop of a single block has its own beginning after its
-end. So both sides of a joint hold the same events at the same time, and the crossfade has only a difference of
-phase to hide.
+alone. Its first frames are those that the block before it ended with, held fixed; where a loop closes, its
+last frames are those that the first block began with; and a loop of a single block has its own beginning
+after its end. So both sides of a joint hold the same events at the same time, and the crossfade has only a
+difference of phase to hide.
 """
 
 from collections.abc import Callable, Sequence
