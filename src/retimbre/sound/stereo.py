@@ -19,7 +19,8 @@ def joint_magnitude(bins: Tensor) -> Tensor:
     # Torch's norm over a dimension takes seven times as long, forward and backward, and a sum over one twice.
     # The constant keeps the gradient finite at zero, and is nothing to any magnitude that can be heard.
     first, *others = (channel.real.square() + channel.imag.square() for channel in bins)
-    return (sum(others, start=first) / len(bins) + _TINY).sqrt()
+    power: Tensor = sum(others, start=first) / len(bins)
+    return (power + _TINY).sqrt()
 
 
 def stereo_image(bins: Tensor) -> Tensor:
