@@ -12,6 +12,9 @@ os.environ |= dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 
+# Some hundred commands are started: each would compile the package anew where bytecode is not to be written.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 import shutil
 import subprocess
 import sys

@@ -36,7 +36,7 @@ _FLOOR = 1e-3  # least starting value: the gradient of |x| is zero at zero
 
 @dataclass(frozen=True, eq=False)
 class _TextureBlock:
-    """One block: the compressed spectrogram (F, T) asked for, its samples (C, N), and its record."""
+    """One block: the requested compressed spectrogram (F, T), its samples (C, N), and its record."""
 
     frames: Tensor
     samples: Samples

@@ -19,10 +19,10 @@ class Block:
 
     Attributes:
         samples: float32 (C, n) at the clip's rate; ``None`` in a :class:`Result`, whose clip holds them.
-        best: Step of the spectrogram that was asked for; ``None`` where the first evaluation diverged.
+        best: Step of the requested spectrogram; ``None`` where the first evaluation diverged.
         loss: Loss recomputed from the samples, before their level was set.
         content_weight: Weight of the content term, set or found from the strength.
-        spectral_convergence: Of the spectrogram asked for and that of the samples, in dB
+        spectral_convergence: Of the requested spectrogram and that of the samples, in dB
             (:func:`retimbre.sound.phase.spectral_convergence`); lower is nearer.
         stopped: Reason for the end of the spectrogram's stage.
         choice: Alignment and strength; ``None`` for a network that takes samples, and for a texture.

@@ -47,7 +47,7 @@ class Alignment(Protocol):
         """Rate how well it suits the content and the style: 0 not at all, 1 perfectly.
 
         Of all alignments ``auto`` takes the highest; where all are 0, the style stays as it is. One that is
-        to be used only where it is asked for by name is always 0.
+        to be used only where the settings name it is always 0.
         """
 
     def play(self, content: Passage) -> Played:
@@ -63,7 +63,7 @@ def check_alignment(settings: Settings, *, takes_samples: bool) -> None:
     """Check before the work that the alignment of the settings can be had.
 
     Raises:
-        InputError: there is none of this name; or one is asked for and the network takes samples.
+        InputError: there is none of this name; or the settings name one and the network takes samples.
     """
     names = ("auto", "none") if takes_samples else ("auto", "none", *alignment_names())
     if settings.align not in names:

@@ -1,1 +1,1 @@
-"""What people start: the command line and the demonstration."""
+"""The command line, the demonstration and the comparison."""

@@ -48,7 +48,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network that can be asked for by name.
+    """A network with a name.
 
     Attributes:
         summary: Description in a line.

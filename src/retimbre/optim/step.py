@@ -50,7 +50,7 @@ class Step:
     def audio(self) -> Audio:
         """Render the best sound so far of the block at hand, for a preview.
 
-        Computed when asked, with the content's phase and no search for a better one: one inverse transform.
+        Computed at the call, with the content's phase and no search for a better one: one inverse transform.
         A step in :attr:`retimbre.Result.steps` has no sound any more.
 
         Raises:

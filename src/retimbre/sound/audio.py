@@ -17,7 +17,7 @@ MIN_RATE, MAX_RATE = 8_000, 192_000
 
 
 class Sound(Protocol):
-    """Something that can be heard from its start to its end, as often as needed, in pieces.
+    """Sound that can be read from start to end, as often as needed, in pieces.
 
     A file and what is made from it are never in memory as a whole.
     """
