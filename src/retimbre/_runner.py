@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import torch
 
-from retimbre.optim.step import OnStep, Report, Step
+from retimbre.errors import DivergedError
+from retimbre.optim.step import OnStep, Report, Step, StopReason
 from retimbre.result import Block
 
 Item = TypeVar("Item")
@@ -28,12 +29,11 @@ class Runner:
 
     Attributes:
         steps: Steps of all blocks in the order of their evaluation.
-        interrupted: Whether an interrupt came before the first evaluation of a block was completed.
     """
 
     def __init__(self, n_blocks: int, *, jobs: int = 1, on_step: OnStep | None = None) -> None:
         self.steps: list[Step] = []
-        self.interrupted = False
+        self._interrupted = False
         self._on_step, self._jobs = on_step, min(jobs, n_blocks)
         self._done = [0.0] * n_blocks
         self._lock, self._stop = threading.Lock(), threading.Event()
@@ -86,7 +86,7 @@ class Runner:
             block = make(item, _BlockReport(self, number))
         except KeyboardInterrupt:  # before the first evaluation was completed
             self._stop.set()
-            self.interrupted = True
+            self._interrupted = True
             return None
         if block is not None and block.stopped in ("interrupted", "diverged"):
             self._stop.set()
@@ -112,6 +112,22 @@ class Runner:
             except KeyboardInterrupt:
                 self._stop.set()
             return counted
+
+    def stop_reason(self, blocks: Sequence[Block]) -> StopReason:
+        """Give the reason of the block that ended before its time, or else of the last one.
+
+        Raises:
+            KeyboardInterrupt: no block was made before an interrupt.
+            DivergedError: every block diverged at its first evaluation.
+        """
+        if not blocks:
+            raise KeyboardInterrupt
+        if all(block.best is None for block in blocks):
+            raise DivergedError("the loss was no number at the first evaluation: nothing to keep")
+        reasons = [block.stopped for block in blocks]
+        if "diverged" in reasons:
+            return "diverged"
+        return "interrupted" if self._interrupted or "interrupted" in reasons else reasons[-1]
 
     def check(self) -> None:
         """Raise a ``KeyboardInterrupt`` after a stop."""

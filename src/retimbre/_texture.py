@@ -12,7 +12,7 @@ from pathlib import Path
 from retimbre._runner import Runner
 from retimbre._texture_block import TextureMaker
 from retimbre.alignment.passage import Passage
-from retimbre.errors import DivergedError, InputError
+from retimbre.errors import InputError
 from retimbre.networks.registry import network_spec
 from retimbre.optim.step import OnStep
 from retimbre.result import Result
@@ -96,18 +96,16 @@ def texture(
     for _ in runner.run(range(plan.n_blocks), maker.make):
         pass
     blocks = maker.blocks
-    if not blocks:
-        raise KeyboardInterrupt
-    if all(block.record.best is None for block in blocks):
-        raise DivergedError("the loss was no number at the first evaluation: nothing to keep")
+    records = tuple(block.record for block in blocks)
+    stopped = runner.stop_reason(records)
     whole = overlap_add([plan.trimmed(block.samples) for block in blocks], plan.step, ring=loop)
     made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
     return Result(
         clip=files.deliver(made, output),
         settings=settings,
         steps=tuple(runner.steps),
-        blocks=tuple(block.record for block in blocks),
-        stopped="interrupted" if runner.interrupted else blocks[-1].record.stopped,
+        blocks=records,
+        stopped=stopped,
         seconds=time.perf_counter() - began,
         ignored=spec.ignored(settings),
     )

@@ -11,9 +11,9 @@ from retimbre._block import PreparedStyle, make_block, prepare_style
 from retimbre._content import Content, ContentBlock
 from retimbre._runner import Runner
 from retimbre.alignment.registry import check_alignment
-from retimbre.errors import DivergedError, InputError
+from retimbre.errors import InputError
 from retimbre.networks.registry import Network, NetworkSpec, network_spec
-from retimbre.optim.step import OnStep, Report, StopReason
+from retimbre.optim.step import OnStep, Report
 from retimbre.result import Block, Result
 from retimbre.settings import Settings, ignored_settings
 from retimbre.sound import blocks, files
@@ -137,10 +137,7 @@ class Transfer:
             parts = self._parts(content, settings, runner, made)
             for piece in blocks.join(parts, sound.n_samples, sound.n_channels):
                 spool.append(piece)
-            if not made:
-                raise KeyboardInterrupt
-            if all(block.best is None for block in made):
-                raise DivergedError("the loss was no number at the first evaluation: nothing to keep")
+            stopped = runner.stop_reason(made)
             whole = spool if spool.is_silent else match_loudness(spool, content.loudness)
             clip = files.deliver(whole, output)
         return Result(
@@ -148,7 +145,7 @@ class Transfer:
             settings=settings,
             steps=tuple(runner.steps),
             blocks=tuple(made),
-            stopped=_stopped(made, runner.interrupted),
+            stopped=stopped,
             seconds=time.perf_counter() - began,
             ignored=self._ignored(settings),
         )
@@ -160,7 +157,8 @@ class Transfer:
         if content.window != window:
             raise InputError(
                 f"the content was prepared for windows of {content.window.n_fft} samples: expected "
-                f"{window.n_fft}, prepare it with this transfer"
+                f"{window.n_fft} (every {content.window.hop_length} and {window.hop_length} samples), "
+                "prepare it with this transfer"
             )
         return content
 
@@ -228,11 +226,3 @@ def transfer(
     (1, 11025, 22050)
     """
     return Transfer(style, settings, network=network)(content, output=output, on_step=on_step)
-
-
-def _stopped(made: list[Block], interrupted: bool) -> StopReason:
-    """Give the reason of the block that ended before its time, or else of the last one."""
-    reasons = [block.stopped for block in made]
-    if "diverged" in reasons:
-        return "diverged"
-    return "interrupted" if interrupted or "interrupted" in reasons else reasons[-1]

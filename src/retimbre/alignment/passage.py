@@ -40,6 +40,7 @@ class Passage:
 
     def __init__(self, pieces: Sequence[Tensor], sample_rate: int, window: Window) -> None:
         self.pieces, self.sample_rate, self.window = list(pieces), sample_rate, window
+        self._frames: dict[Window, Tensor] = {}
 
     @property
     def n_samples(self) -> int:
@@ -52,14 +53,19 @@ class Passage:
         bins = [self.window.stft(piece) for piece in self.pieces]
         return bins[0] if len(bins) == 1 else torch.cat(bins, dim=2)
 
-    @cached_property
+    @property
     def frames(self) -> Tensor:
         """Compressed spectrogram (F, T) of the joint magnitude of all channels."""
         return self.frames_under(self.window)
 
     def frames_under(self, window: Window) -> Tensor:
-        """Compute the compressed spectrogram (F, T) under another window."""
-        if window is self.window and "bins" in vars(self):
+        """Compute the compressed spectrogram (F, T) under a window, once for each."""
+        if window not in self._frames:
+            self._frames[window] = self._compute_frames(window)
+        return self._frames[window]
+
+    def _compute_frames(self, window: Window) -> Tensor:
+        if window == self.window and "bins" in vars(self):
             return log_magnitude(joint_magnitude(self.bins))
         spectrograms = [log_magnitude(joint_magnitude(window.stft(piece))) for piece in self.pieces]
         return torch.cat(spectrograms, dim=1)
