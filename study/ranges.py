@@ -1,6 +1,6 @@
 """Ranges of instruments: the lowest and the highest note of each, as MIDI numbers.
 
-As books of instrumentation give them. The soundfont plays beyond them, by samples of other notes; the songs
+As books of instrumentation give them. The soundfonts play beyond them, by samples of other notes; the songs
 of the study stay inside.
 """
 
@@ -19,6 +19,7 @@ RANGES = {
     "viola": (48, 88),
     "cello": (36, 76),
     "harp": (24, 103),
+    "choir": (43, 84),
     "trumpet": (52, 84),
     "horn": (34, 77),
     "brass": (34, 84),

