@@ -28,7 +28,7 @@ from retimbre.metrics import spectral
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.features import ClipFeatures
 from retimbre.settings import ALIGNED
-from study.figures import jackknife
+from study.estimates import jackknife
 from study.pairs import REPORT, TUNE, Pair
 
 Columns = dict[str, list[float]]

@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from retimbre.errors import InputError, RetimbreError
-from study.benchmark import KINDS, STRENGTHS, benchmark
+from study.benchmark import KINDS, STRENGTHS, OnProgress, benchmark
 from study.pairs import SECONDS
 
 _INTERRUPTED = 130
@@ -38,25 +38,30 @@ def _number(text: str) -> float:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Count trials on stderr; nothing where that is no terminal."""
+def _progress(quiet: bool) -> Iterator[tuple[OnProgress, OnProgress]]:
+    """Count trials, and training's steps, on stderr; nothing where that is no terminal."""
     if quiet or not sys.stderr.isatty():
-        yield lambda n_done, n_all: None
+        yield (lambda n_done, n_all: None,) * 2
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = ("{task.description}", BarColumn(bar_width=30), MofNCompleteColumn(), *times)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("trials", total=None)
-        yield lambda n_done, n_all: bar.update(task, completed=n_done, total=n_all)
+        training = bar.add_task("training", total=None, visible=False)
+        yield (
+            lambda n_done, n_all: bar.update(task, completed=n_done, total=n_all),
+            lambda n_done, n_all: bar.update(training, completed=n_done, total=n_all, visible=n_done < n_all),
+        )
 
 
 def main() -> int:
     """Run the benchmark: 0 done, 2 an error in one line on stderr, 130 interrupted."""
     options = _arguments()
     try:
-        with _progress(options.quiet) as show:
+        with _progress(options.quiet) as (show, show_training):
             outcome = benchmark(
                 options.output,
                 names=None if options.methods is None else _names(options.methods),
@@ -66,6 +71,7 @@ def main() -> int:
                 seconds=options.seconds,
                 jobs=options.jobs,
                 on_progress=show,
+                on_training=show_training,
             )
     except RetimbreError as error:
         print(f"study: error: {error}", file=sys.stderr)

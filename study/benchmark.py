@@ -11,6 +11,7 @@ from retimbre._output import atomic, check_writable, make_folder
 from retimbre.errors import DependencyError, InputError
 from retimbre.metrics import transcriber as transcribe
 from retimbre.music import orchestra
+from retimbre.music.orchestra import PROGRAMS
 from retimbre.report.rendering import require
 from retimbre.settings import Settings
 from study import figures, trials
@@ -18,6 +19,7 @@ from study.benchmark_page import page
 from study.methods import methods
 from study.pairs import PAIRS, SECONDS, Group, Kind, Pair
 from study.processes import run_tasks
+from study.recognition import Recogniser
 from study.trials import Trial
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -58,12 +60,13 @@ def benchmark(
     seconds: float = SECONDS,
     jobs: int | None = None,
     on_progress: OnProgress | None = None,
+    on_training: OnProgress | None = None,
 ) -> BenchmarkResult:
     """Run methods on pairs and make a page of figures, curves and players.
 
     Trials of an earlier run are taken from ``cache`` in the folder, unless the code, a method's settings or
     the clips have changed since. An interrupt ends the benchmark with the trials that are done; the next run
-    goes on.
+    goes on. The judge of instruments is trained first, in some minutes, and kept in the folder.
 
     Args:
         directory: Folder to write to; made if it is not there.
@@ -76,6 +79,7 @@ def benchmark(
         jobs: Number of processes, of one thread each; as many as cores if ``None``. With 1, none is started.
         on_progress: Called with the number of trials that are done and of all, now and then. A
             ``KeyboardInterrupt`` in it, or Ctrl-C, is an interrupt.
+        on_training: Called with the number of training's steps that are done and of all.
 
     Raises:
         InputError: a name, number or folder that cannot be used.
@@ -94,10 +98,18 @@ def benchmark(
     everything = trials.tasks(chosen, rows, list(dict.fromkeys(strengths)))
     todo = [task for task in everything if trials.load(cache, task) is None]
     interrupted = False
+
+    def show(n_done: int) -> None:
+        if on_progress is not None:
+            on_progress(len(everything) - len(todo) + n_done, len(everything))
+
     try:
-        for n_done in run_tasks(cache, todo, jobs):
-            if on_progress is not None:
-                on_progress(len(everything) - len(todo) + n_done, len(everything))
+        show(0)
+        recogniser = None
+        if any(task.pair.style_instrument in PROGRAMS for task in todo):
+            recogniser = Recogniser.load_or_train(directory, on_step=on_training)
+        for n_done in run_tasks(cache, todo, jobs, recogniser):
+            show(n_done)
     except KeyboardInterrupt:
         interrupted = True
     found = [trial for task in everything if (trial := trials.load(cache, task)) is not None]

@@ -11,7 +11,8 @@ from retimbre.report.axes import Mark, marks
 from retimbre.report.cards import cards
 from retimbre.report.rendering import render_template, split_paragraphs
 from retimbre.sound.files import read
-from study.figures import FIGURES, Estimate, Row, by_kind, scale, table
+from study.estimates import Estimate
+from study.figures import FIGURES, Row, by_kind, columns, scale, table
 from study.methods import REFERENCES
 from study.trials import Trial
 
@@ -65,17 +66,19 @@ def page(title: str, trials: Sequence[Trial], folder: Path, *, intro: str = "") 
 
 def _kind(kind: str, trials: Sequence[Trial], folder: Path) -> dict[str, Any]:
     rows = table(trials)
+    shown = columns(rows)
     n_pairs = max(row.n for row in rows)
     return {
         "name": kind.capitalize(),
         "n": n_pairs,
         "scale": scale(trials),
+        "figures": shown,
         "rows": [
             {
                 "name": row.name,
                 "n": row.n,
                 "reference": row.method in REFERENCES,
-                "cells": [row.figures[figure.name].text(figure.digits) for figure in FIGURES],
+                "cells": [row.figures[figure.name].text(figure.digits) for figure in shown],
             }
             for row in rows
         ],

@@ -1,55 +1,15 @@
 """Figures of the benchmark: means over pairs, each with its spread, in a table.
 
 A figure is a mean over the pairs of a kind, or the ratio of that mean to the mean of the content copied, so
-that it carries over to other songs. The spread is the standard error by the jackknife over the pairs (Efron
-and Tibshirani 1993, chapter 11): another
-study would have other pairs. For a mean it is the usual standard error.
+that it carries over to other songs.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from study.estimates import Estimate, mean, ratio
 from study.methods import COPIED, Method
 from study.trials import Trial
-
-Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its standard error.
-
-    Args:
-        value: The figure; NaN where there is nothing to take it from.
-        error: Its standard error; NaN for fewer than two pairs.
-        n: Number of pairs.
-    """
-
-    value: float
-    error: float
-    n: int
-
-    def text(self, digits: int = 2) -> str:
-        """Format it for a table.
-
-        >>> Estimate(0.734, 0.021, 16).text(), Estimate(1.0, 0.0, 16).text()
-        ('.73 ± .02', '1')
-        """
-        if math.isnan(self.value):
-            return "-"
-        if max(abs(self.value), self.error) < 1e-6 or (self.value, self.error) == (1, 0):  # by definition
-            return f"{self.value:.0f}"
-        value = _number(self.value, digits)
-        return value if math.isnan(self.error) else f"{value} ± {_number(self.error, digits)}"
-
-
-def _number(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
 @dataclass(frozen=True)
@@ -118,9 +78,38 @@ FIGURES = (
         _measure("style_distance", "gram"),
         relative=True,
     ),
+    Figure(
+        "recognised",
+        "recognised",
+        "likelihood of the style's instrument among 22, by a judge trained on other music",
+        _measure("heard", "recognised"),
+    ),
+    Figure(
+        "first",
+        "first",
+        "share of the pairs on which that judge takes the style's instrument to be the likeliest",
+        _measure("heard", "first"),
+    ),
+    Figure(
+        "envelope",
+        "envelope",
+        "distance of the envelopes of the notes' partials to the target's, ratio to the content copied",
+        _measure("envelope", "error"),
+        relative=True,
+        unit=" dB",
+        unit_digits=1,
+    ),
+    Figure(
+        "noise",
+        "noise, dB",
+        "level of the noise between the partials less the target's; best at 0",
+        _measure("envelope", "noise"),
+        digits=1,
+    ),
     Figure("pace", "s per 10 s", "seconds of one core for 10 s of sound", lambda trial: trial.pace or None),
 )
-"""Columns of the table. Lower is better, but for the onsets."""
+"""Columns of the table. Lower is better, but for the onsets and what is recognised, where higher is; noise is
+best at 0."""
 
 
 @dataclass(frozen=True)
@@ -145,36 +134,6 @@ class Row:
         if self.strength is None:
             return self.method.name
         return f"{self.method.name}, {self.strength:g}".replace(" 0.", " .")
-
-
-def mean(values: Sequence[float]) -> Estimate:
-    """Estimate the mean of values over pairs."""
-    return jackknife(lambda column: float(column.mean()), values)
-
-
-def ratio(values: Sequence[float], references: Sequence[float]) -> Estimate:
-    """Estimate the ratio of two means over the same pairs."""
-    return jackknife(lambda ours, theirs: float(ours.mean() / theirs.mean()), values, references)
-
-
-def jackknife(statistic: Callable[..., float], *columns: Sequence[float]) -> Estimate:
-    """Estimate a statistic of n pairs, and its standard error from its values without each pair in turn.
-
-    ``sqrt((n - 1) / n * sum over i of (s_i - mean of s)^2)`` for s_i without pair i.
-
-    >>> round(jackknife(lambda x: float(x.mean()), [1.0, 2.0, 3.0, 4.0]).error, 3)  # sqrt(5 / 3) / 2
-    0.645
-    """
-    arrays = [np.asarray(column, dtype=np.float64) for column in columns]
-    n = len(arrays[0])
-    if n == 0:
-        return Estimate(math.nan, math.nan, 0)
-    value = statistic(*arrays)
-    if n == 1:
-        return Estimate(value, math.nan, 1)
-    without = np.array([statistic(*(np.delete(array, i) for array in arrays)) for i in range(n)])
-    error = float(np.sqrt((n - 1) / n * np.square(without - without.mean()).sum()))
-    return Estimate(value, error, n)
 
 
 def table(trials: Sequence[Trial]) -> list[Row]:
@@ -210,10 +169,16 @@ def scale(trials: Sequence[Trial]) -> str:
     copied = [trial for trial in trials if trial.task.method.name == COPIED]
     parts = []
     for figure in FIGURES:
-        if figure.relative and copied:
-            found = mean([value for trial in copied if (value := figure.of(trial)) is not None])
+        values = [value for trial in copied if (value := figure.of(trial)) is not None]
+        if figure.relative and values:
+            found = mean(values)
             parts.append(f"{figure.head} {found.text(figure.unit_digits)}{figure.unit}")
     return ", ".join(parts)
+
+
+def columns(rows: Sequence[Row]) -> list[Figure]:
+    """List the figures of which some row has a value."""
+    return [figure for figure in FIGURES if any(row.figures[figure.name].n for row in rows)]
 
 
 def markdown(trials: Sequence[Trial]) -> str:
@@ -221,16 +186,17 @@ def markdown(trials: Sequence[Trial]) -> str:
     parts = []
     for kind, ours in by_kind(trials).items():
         rows = table(ours)
+        shown = columns(rows)
         n_pairs = max(row.n for row in rows)
         lines = [
             f"**{kind.capitalize()}**, {n_pairs} pair{'s' * (n_pairs != 1)}; content copied: {scale(ours)}",
             "",
-            f"| method | {' | '.join(figure.head for figure in FIGURES)} |",
-            "|---" * (1 + len(FIGURES)) + "|",
+            f"| method | {' | '.join(figure.head for figure in shown)} |",
+            "|---" * (1 + len(shown)) + "|",
         ]
         for row in rows:
             name = row.name + (f" ({row.n} pairs)" if row.n < n_pairs else "")
-            cells = [row.figures[figure.name].text(figure.digits) for figure in FIGURES]
+            cells = [row.figures[figure.name].text(figure.digits) for figure in shown]
             lines.append(f"| {' | '.join([name, *cells])} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

@@ -19,16 +19,19 @@ from retimbre._output import atomic, make_folder
 from retimbre.metrics import measures
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.features import ClipFeatures
+from retimbre.music.orchestra import PROGRAMS
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import write
+from study.envelopes import compare_envelopes, compare_noise
 from study.methods import Clips, Method
 from study.pairs import Pair
+from study.recognition import Recogniser
 
 Measures = dict[str, dict[str, float]]
 
 _PRESENTATION = (
     *("retimbre/report", "retimbre/apps"),
-    *("study/figures", "study/processes", "study/benchmark", "study/__main__"),
+    *("study/figures", "study/estimates", "study/processes", "study/benchmark", "study/__main__"),
 )
 """Code on which no output and no measure depends."""
 
@@ -72,8 +75,10 @@ class Trial:
     Args:
         task: Pair, method and strength.
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
-        measures: Groups of :func:`retimbre.metrics.measures.measure`, and ``score_distance``: ``pitch``, the
-            pitch distance to the score, for a pair of pitched instruments.
+        measures: Groups of :func:`retimbre.metrics.measures.measure`. For a pair of pitched instruments also
+            ``score_distance``: ``pitch``, the pitch distance to the score, and ``envelope``, the values of
+            :mod:`study.envelopes`. For a pitched style ``heard``: ``recognised``, the likelihood of its
+            instrument, and ``first``, 1 where no other's is higher.
         file: Path of the output.
     """
 
@@ -105,12 +110,13 @@ def load(folder: Path, task: Task) -> Trial | None:
         return None
 
 
-def run_trials(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
+def run_trials(folder: Path, todo: Sequence[Task], recogniser: Recogniser | None = None) -> Iterator[Task]:
     """Run trials of one pair, and save each before it is yielded.
 
     Args:
         folder: Folder to save them in.
         todo: One or more trials of the same pair, whose clips are rendered and analysed once.
+        recogniser: Judge of instruments; without it ``heard`` is not measured.
     """
     pair = todo[0].pair
     content, style, target = (ClipFeatures(clip) for clip in (pair.content(), pair.style(), pair.target()))
@@ -122,7 +128,7 @@ def run_trials(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
         spent = time.process_time() - began
         copy = output in (clips.content, clips.style, clips.target)
         pace = 0.0 if copy else 10 * spent / content.audio.seconds
-        found = _measure(output, pair, content, style, target)
+        found = _measure(output, pair, content, style, target, recogniser)
         path = _path(folder, task)
         write(path.with_suffix(".flac"), output)
         record: dict[str, Any] = {"key": task.key, "pace": pace, "measures": found}
@@ -132,13 +138,27 @@ def run_trials(folder: Path, todo: Sequence[Task]) -> Iterator[Task]:
 
 
 def _measure(
-    output: Audio, pair: Pair, content: ClipFeatures, style: ClipFeatures, target: ClipFeatures
+    output: Audio,
+    pair: Pair,
+    content: ClipFeatures,
+    style: ClipFeatures,
+    target: ClipFeatures,
+    recogniser: Recogniser | None,
 ) -> Measures:
     """Measure an output; of a copy of one of the clips the features are there already."""
     known = next((clip for clip in (content, style, target) if clip.audio is output), ClipFeatures(output))
     found = measures.measure(known, content=content, style=style, target=target)
     if pair.pitched:
         found["score_distance"] = {"pitch": roll_distance(known.piano_roll, pair.score_roll())}
+        if output.samples.any():
+            compared = (
+                compare(output, target.audio, pair.score()) for compare in (compare_envelopes, compare_noise)
+            )
+            found["envelope"] = {name: value for values in compared for name, value in values.items()}
+    if recogniser is not None and pair.style_instrument in PROGRAMS and output.samples.any():
+        likelihoods = recogniser.likelihoods(output)
+        ours = likelihoods[pair.style_instrument]
+        found["heard"] = {"recognised": ours, "first": float(ours == max(likelihoods.values()))}
     return found
 
 

