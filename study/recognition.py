@@ -57,7 +57,7 @@ class Training:
 
     instruments: Sequence[str] = tuple(PROGRAMS)
     soundfonts: Sequence[Soundfont] = get_args(Soundfont)
-    n_songs: int = 16
+    n_songs: int = 24
     seconds: float = 6.0
     n_steps: int = 2000
     seed: int = 0
