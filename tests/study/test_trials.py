@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import retimbre
 from retimbre.errors import InputError
@@ -17,6 +18,8 @@ from study import methods as rooms
 from study import trials
 from study.methods import METHODS, REFERENCES, Clips, Method, methods
 from study.pairs import TUNE, Pair
+from study.ranges import RANGES
+from study.recognition import Recogniser, _network
 from study.trials import Task, load, run_trials, tasks
 
 pytest.importorskip("midirenderer")
@@ -107,6 +110,37 @@ def test_what_is_done_is_remembered_and_an_interrupt_loses_the_one_at_hand(
     assert style.measures["style_distance"]["gram"] == target.measures["target_distance"]["lsd"] == 0
     assert 0 <= target.measures["score_distance"]["pitch"] < style.measures["score_distance"]["pitch"] <= 1
     assert read(loudest.file).samples == pytest.approx(1.6 * read(copied.file).samples, abs=1e-4)
+
+
+@pytest.mark.skipif(transcribe.missing() is not None, reason="the transcriber is not installed")
+def test_what_is_heard_is_measured_of_pitched_instruments(tmp_path: Path, pair: Pair) -> None:
+    def measured(pair: Pair, method: Method, recogniser: Recogniser | None) -> trials.Measures:
+        task = Task(pair, method)
+        list(run_trials(tmp_path, [task], recogniser))
+        found = load(tmp_path, task)
+        assert found is not None
+        return found.measures
+
+    network = _network(len(RANGES)).eval()
+    torch.nn.init.zeros_(network[-1].weight)  # type: ignore[index]
+    torch.nn.init.zeros_(network[-1].bias)  # type: ignore[index]
+    network[-1].bias.data[list(RANGES).index(pair.style_instrument)] = 3.0  # type: ignore[index]
+    judge = Recogniser(tuple(RANGES), network)
+    copied, _, target = REFERENCES
+    found = measured(pair, copied, judge)
+    share = np.exp(3) / (np.exp(3) + len(RANGES) - 1)
+    assert found["heard"] == pytest.approx({"recognised": share, "first": 1.0})
+    assert found["envelope"]["error"] > 1
+    assert measured(pair, target, judge)["envelope"] == {
+        "error": 0,
+        "attack": 0,
+        "decay": 0,
+        "noise": 0,
+        "noise_absolute": 0,
+    }
+    assert "heard" not in measured(pair, copied, None)
+    drums = replace(next(p for p in TUNE if p.kind == "percussive"), seconds=1.0, soundfont="timgm")
+    assert not {"heard", "envelope"} & set(measured(drums, copied, judge))
 
 
 def test_a_trial_is_stale_when_what_it_comes_from_has_changed(
