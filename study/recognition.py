@@ -223,14 +223,7 @@ def _disguised(power: Tensor, generator: torch.Generator) -> Tensor:
     """Pass windows through random rooms, equalisers and noise, in the power of the bands.
 
     Decaying noise convolved with a sound gives, in the mean, its power convolved with the noise's: an
-    exponential.
-
-    Args:
-        power: Power (B, 64, T + 12), of mean 1 over a song.
-        generator: Source of the numbers.
-
-    Returns:
-        Power (B, 64, T), the last T frames.
+    exponential. From (B, 64, T + 12) to the last T frames, (B, 64, T).
     """
     n, n_bands, n_frames = power.shape
 
