@@ -40,7 +40,7 @@ class Estimate:
 
 
 def _number(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
+    text = f"{value:z.{digits}f}"  # z: no minus before a zero
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 

@@ -106,6 +106,13 @@ FIGURES = (
         _measure("envelope", "noise"),
         digits=1,
     ),
+    Figure(
+        "noise_absolute",
+        "noise off, dB",
+        "the same by octaves without signs, so that too much on one pair and too little on another add up",
+        _measure("envelope", "noise_absolute"),
+        digits=1,
+    ),
     Figure("pace", "s per 10 s", "seconds of one core for 10 s of sound", lambda trial: trial.pace or None),
 )
 """Columns of the table. Lower is better, but for the onsets and what is recognised, where higher is; noise is

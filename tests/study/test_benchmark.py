@@ -104,7 +104,9 @@ def test_the_judge_is_trained_before_trials_that_it_hears(
     assert "recognised" not in heads("percussive")
     assert asked == []
     for _ in range(2):
-        assert heads("melodic").endswith("| Gram | recognised | first | envelope | noise, dB |")
+        assert heads("melodic").endswith(
+            "| Gram | recognised | first | envelope | noise, dB | noise off, dB |"
+        )
         assert asked == [tmp_path]  # not again, when the trials are done
 
 

@@ -62,6 +62,7 @@ def test_few_pairs_have_no_error_and_none_have_no_figure() -> None:
     assert math.isnan(one.error)
     assert math.isnan(none.value)
     assert (one.text(1), none.text()) == ("3.0", "-")
+    assert Estimate(-0.001, 0.25, 4).text() == ".00 ± .25"
     assert Estimate(-0.5, 0.25, 4).text() == "-.50 ± .25"
     assert Estimate(10.0, 1.0, 4).text(0) == "10 ± 1"
 
