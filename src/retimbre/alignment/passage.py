@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from retimbre.alignment.events import NoteEvent, find_events
 from retimbre.alignment.grid import Grid
 from retimbre.alignment.intonation import estimate_deviations
 from retimbre.alignment.notes import Notes, estimate_tuning, transcribe
@@ -78,6 +79,11 @@ class Passage:
         grid = Grid.of(n_fft, self.sample_rate, tuning, magnitude.device)
         notes = transcribe(magnitude, grid)
         return Transcription(notes, estimate_deviations(magnitude, notes.activations, grid), grid)
+
+    @cached_property
+    def events(self) -> list[NoteEvent]:
+        """Notes of the clip by onset; it must not be silent."""
+        return find_events(self)
 
     @property
     def tonality(self) -> float | None:
