@@ -1,23 +1,41 @@
-"""Note events: onset, end, pitch and level of every note of a clip, from its factorisation.
+"""Note events: onset, end, pitch, level and certainty of every note of a clip.
 
-Nothing is trained.
+The loudness of each pitch over time (:mod:`retimbre.alignment.attacks`) is cut into runs where it sounds, and
+runs are cut where the pitch starts anew: where much of it is new, where the whole sound changes, and where it
+rises. What is much depends on the clip, as a vibrato changes all the time and a harpsichord never: each of
+the three is measured against the clip's own typical value, and their sum against that at the starts of runs,
+which are certain. Notes that are faint beside others at the same time are dropped. A note ends where its
+pitch has fallen, or at the onset of another shortly before: most notes ring on after their release, and voices
+mostly change together. Nothing is trained.
+
+The pieces of a passage are taken one by one: no note reaches from one to the next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from retimbre.alignment.attacks import Attacks, Rows, find_attacks, relative_changes
 from retimbre.alignment.grid import LOWEST
-from retimbre.alignment.notes import sounding_notes
+from retimbre.alignment.notes import Notes
 
 if TYPE_CHECKING:
     from retimbre.alignment.passage import Passage
 
-_LEAST = 0.12  # seconds; shorter runs are dropped
-_RISE = 6.0  # dB over four frames: a new attack of a pitch that sounds
-_SNAP = 0.35  # seconds before the end found within which the next onset of any voice ends a note
+_QUIET, _UNDER, _SHARED = -34.0, -24.0, 0.6
+"""A pitch sounds down to this many dB below the loudest of the clip, and of 45 ms on either side, and where
+it has this share of a lower one whose partial it could be."""
+
+_LEAST = 0.09  # seconds; the shortest note, and the least distance of two onsets of a pitch
+_GAP = 0.03  # seconds; shorter gaps in a run are closed
+_CUT, _SHARE = 1.0, 0.75  # strength of an attack that cuts a run: at least, and of the median start's
+_FLUX, _FLUX_MOST, _RISE, _FIRST = 0.5, 2.0, 0.8, 0.7  # weights of the parts of the strength
+_STARTED = 0.05  # of a run's first peak, at which its note has started
+_SALIENT, _BESIDE = 0.15, 0.6  # least level beside the loudest note, and beside one a semitone away
+_FALLEN = 10 ** (-12 / 20)  # of its level, at which a note has ended
+_RINGS = 0.35  # seconds that a note rings on beyond its release where another starts then
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class NoteEvent:
     Attributes:
         onset: Seconds from the start of the passage.
         end: Seconds from the start of the passage, later than the onset.
-        pitch: MIDI number.
+        pitch: MIDI number, in the range of :mod:`retimbre.alignment.grid`.
         level: Loudness, the sum of the magnitudes of its partials in a frame, as the mean of the first .15 s.
         certainty: How sure it is, 0 to 1.
     """
@@ -40,38 +58,131 @@ class NoteEvent:
 
 
 def find_events(passage: "Passage") -> list[NoteEvent]:
-    """Find the notes of a clip that is not silent, by onset."""
-    activations = passage.transcription.notes.activations
-    frame = passage.window.hop_length / passage.sample_rate
-    sounds = sounding_notes(activations).numpy()
-    loudness = activations.double().numpy()
-    found = []
-    for pitch, row in enumerate(sounds):
-        edges = np.flatnonzero(np.diff(np.r_[False, row, False]))
-        for first, last in edges.reshape(-1, 2):
-            for start, stop in _cut(loudness[pitch], first + 2, last - 2):
-                if (stop - start) * frame >= _LEAST:
-                    level = float(loudness[pitch, start : start + max(1, round(0.15 / frame))].mean())
-                    found.append(NoteEvent(start * frame, stop * frame, LOWEST + pitch, level, 0.5))
-    found.sort(key=lambda event: (event.onset, event.pitch))
-    onsets = np.array([event.onset for event in found])
-    return [_snapped(event, onsets) for event in found]
+    """Find the notes of a passage that is not silent, by onset."""
+    notes, grid = passage.transcription.notes, passage.transcription.grid
+    window, rate = passage.window, passage.sample_rate
+    events: list[NoteEvent] = []
+    first, begin = 0, 0.0
+    for piece in passage.pieces:
+        n_frames = 1 + piece.shape[1] // window.hop_length
+        own = Notes(notes.amplitudes, notes.activations[:, first : first + n_frames], notes.noise)
+        if own.activations.any():
+            attacks = find_attacks(piece, rate, window, own, grid)
+            found = _ended(_salient(_cut(attacks)), attacks, piece.shape[1] / rate)
+            events += [replace(e, onset=e.onset + begin, end=e.end + begin) for e in found]
+        first, begin = first + n_frames, begin + piece.shape[1] / rate
+    return events
 
 
-def _cut(loudness: npt.NDArray[np.float64], start: int, stop: int) -> list[tuple[int, int]]:
-    """Cut a run of frames where its loudness rises."""
-    decibel = 20 * np.log10(loudness.clip(1e-9))
-    rise = decibel[4:] - decibel[:-4]
-    cuts = [start]
-    for t in range(start + 2, stop - 4):
-        near = rise[max(0, t - 4) : t + 3]
-        if rise[t - 2] > _RISE and rise[t - 2] >= near.max() and t - cuts[-1] >= 4:
-            cuts.append(t)
-    return list(zip(cuts, [*cuts[1:], stop], strict=True))
+def _cut(attacks: Attacks) -> list[NoteEvent]:
+    """Cut the loudness of every pitch into notes, ends where the pitch is no longer heard."""
+    levels, frame = attacks.levels, attacks.frame
+    heard = _heard(attacks)
+    if not heard.any():
+        return []
+    strength, first = _strength(attacks, heard)
+    starts = np.diff(heard, axis=1, prepend=False) & heard
+    starts[:, :4] = False  # the clip may start amid a note
+    near = _highest(strength, 6, 7)
+    threshold = max(_CUT, _SHARE * float(np.median(near[starts])) if starts.any() else 0.0)
+    reach = round(0.06 / frame)
+    peaks = heard & (strength >= threshold) & (strength >= _highest(strength, reach, reach))
+    least = round(_LEAST / frame)
+    events = []
+    for row in np.flatnonzero(heard.any(axis=1)):
+        for begin, stop in _runs(heard[row]):
+            cuts = [begin]
+            for at in np.flatnonzero(peaks[row, begin:stop]) + begin:
+                if at - cuts[-1] >= least:
+                    cuts.append(int(at))
+            for a, b in zip(cuts, [*cuts[1:], stop], strict=True):
+                if b - a < least:
+                    continue
+                onset = _start(levels[row], a, b, frame) if a == begin else a * frame
+                level = float(levels[row, a : min(b, a + round(0.15 / frame))].mean())
+                sure = float(strength[row, max(0, a - 6) : a + 8].max()) / threshold
+                events.append(NoteEvent(onset, b * frame, LOWEST + int(row), level, sure))
+    return sorted(events, key=lambda event: (event.onset, event.pitch))
 
 
-def _snapped(event: NoteEvent, onsets: npt.NDArray[np.float64]) -> NoteEvent:
-    """Move an end to the latest onset of any voice within .35 s before it."""
-    inside = onsets[(onsets > event.onset + 0.06) & (onsets >= event.end - _SNAP) & (onsets <= event.end)]
-    end = float(inside[0]) if inside.size else event.end
-    return NoteEvent(event.onset, end, event.pitch, event.level, event.certainty)
+def _heard(attacks: Attacks) -> npt.NDArray[np.bool_]:
+    """Select where each pitch sounds, (P, T): loud enough, and no partial of a lower one."""
+    levels = attacks.levels
+    heard = levels > 10 ** (_QUIET / 20) * levels.max()
+    heard &= levels > 10 ** (_UNDER / 20) * _highest(levels.max(axis=0)[None], 8, 8)
+    for k in range(2, 9):
+        up = round(12 * np.log2(k))
+        heard[up:] &= levels[up:] >= _SHARED * levels[:-up]
+    reach = round(_GAP / attacks.frame)
+    closed = _highest(heard.astype(float), reach, reach)
+    return (-_highest(-closed, reach, reach) > 0) & attacks.sounds
+
+
+def _strength(attacks: Attacks, heard: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """Compute the strength of an attack of every pitch, and its share in the change of the frame, (P, T)."""
+    frame = attacks.frame
+    new = relative_changes(attacks)
+    new = np.log(new / np.median(new[heard]) + 1e-3)
+    reach = round(0.03 / frame)
+    flux = _highest(attacks.flux[None], reach, reach)[0] / (np.median(attacks.flux) + 1e-12)
+    decibel = 20 * np.log10(attacks.levels.clip(1e-4 * attacks.levels.max()))
+    rise = _highest(decibel, 0, round(0.08 / frame)) + _highest(-decibel, round(0.06 / frame), 0)
+    rise = np.log((rise / max(0.8, np.median(rise[heard]))).clip(0.3, 8.0))
+    reach = round(0.035 / frame)
+    change = _highest(attacks.changes, reach, reach)
+    first = np.log(change / change.max(axis=0).clip(1e-9) + 1e-3).clip(-3)
+    flux = np.log(flux + 1e-3).clip(max=_FLUX_MOST)
+    return new + _FLUX * flux + _RISE * rise + _FIRST * first, first
+
+
+def _start(level: Rows, begin: int, stop: int, frame: float) -> float:
+    """Find the start of a note, in seconds, near the frame from which its pitch is heard."""
+    reach = round(0.03 / frame)
+    from_ = max(0, begin - reach)
+    row = level[from_ : min(stop, begin + round(0.15 / frame))]
+    peak = int(row[begin - from_ :].argmax()) + begin - from_
+    base = float(row[: begin - from_ + reach].min())
+    below = np.flatnonzero(row[: peak + 1] < base + _STARTED * (row[peak] - base))
+    return (from_ + (int(below[-1]) + 1 if below.size else 0)) * frame
+
+
+def _salient(events: list[NoteEvent]) -> list[NoteEvent]:
+    """Drop notes that are faint beside others at the same time."""
+    kept = []
+    for event in events:
+        beside = [e for e in events if abs(e.pitch - event.pitch) == 1 and _BESIDE * e.level > event.level]
+        shared = max((min(e.end, event.end) - max(e.onset, event.onset) for e in beside), default=0.0)
+        if shared <= 0.5 * (event.end - event.onset):
+            kept.append(event)
+    at_once = [
+        max(e.level for e in kept if e.onset <= event.onset + 0.05 and e.end >= event.onset + 0.03)
+        for event in kept
+    ]
+    return [event for event, loudest in zip(kept, at_once, strict=True) if event.level >= _SALIENT * loudest]
+
+
+def _ended(events: list[NoteEvent], attacks: Attacks, seconds: float) -> list[NoteEvent]:
+    """End notes where they have fallen, or at another's onset before that."""
+    onsets = np.array([event.onset for event in events])
+    ended = []
+    for event in events:
+        a = round(event.onset / attacks.frame)
+        level = attacks.levels[event.pitch - LOWEST, a : max(a + 2, round(event.end / attacks.frame))]
+        above = np.flatnonzero(level >= _FALLEN * np.percentile(level, 80))
+        end = min(event.end, (a + int(above[-1]) + 1) * attacks.frame, seconds)
+        another = onsets[(onsets > event.onset + 0.06) & (onsets >= end - _RINGS) & (onsets <= end + 0.03)]
+        end = float(another.max()) if another.size else end
+        ended.append(replace(event, end=max(end, event.onset + 0.03)))
+    return ended
+
+
+def _runs(row: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(row, prepend=False, append=False))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _highest(rows: Rows, before: int, after: int) -> Rows:
+    """Compute the highest value from ``before`` frames earlier to ``after`` later, (R, T)."""
+    padded = np.pad(rows, ((0, 0), (before, after)), mode="edge")
+    highest: Rows = np.lib.stride_tricks.sliding_window_view(padded, before + after + 1, axis=1).max(axis=2)
+    return highest
