@@ -20,7 +20,8 @@ INSIDE = {
     "losses": ["gram", "modules", "terms", "diagonals", "arccosine", "kernel"],
     "optim": ["step", "lbfgs", "adam", "minimise"],
     "alignment": [
-        *("grid", "notes", "intonation", "attacks", "events", "instrument", "passage", "registry", "pitch", "spectrum", "target"),
+        *("grid", "notes", "intonation", "attacks", "events", "instrument", "passage"),
+        *("registry", "pitch", "spectrum", "target"),
     ],
     "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
     "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],

@@ -3,10 +3,10 @@
 The loudness of each pitch over time (:mod:`retimbre.alignment.attacks`) is cut into runs where it sounds, and
 runs are cut where the pitch starts anew: where much of it is new, where the whole sound changes, and where it
 rises. What is much depends on the clip, as a vibrato changes all the time and a harpsichord never: each of
-the three is measured against the clip's own typical value, and their sum against that at the starts of runs,
-which are certain. Notes that are faint beside others at the same time are dropped. A note ends where its
-pitch has fallen, or at the onset of another shortly before: most notes ring on after their release, and voices
-mostly change together. Nothing is trained.
+the three is measured against the clip's own typical value, and their sum against that at the starts of
+runs, which are certain. Notes that are faint beside others at the same time are dropped, and so are doubtful
+ones. A note ends where its pitch has fallen, or at the onset of another shortly before: most notes ring on
+after their release, and voices mostly change together. Nothing is trained.
 
 The pieces of a passage are taken one by one: no note reaches from one to the next.
 """
@@ -36,6 +36,8 @@ _STARTED = 0.05  # of a run's first peak, at which its note has started
 _SALIENT, _BESIDE = 0.15, 0.6  # least level beside the loudest note, and beside one a semitone away
 _FALLEN = 10 ** (-12 / 20)  # of its level, at which a note has ended
 _RINGS = 0.35  # seconds that a note rings on beyond its release where another starts then
+_PARTIALS = 12, 19, 24, 28  # semitones to the partials that are most often taken for notes
+_DOUBTFUL = 0.3  # notes that are less certain are dropped
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,23 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
         own = Notes(notes.amplitudes, notes.activations[:, first : first + n_frames], notes.noise)
         if own.activations.any():
             attacks = find_attacks(piece, rate, window, own, grid)
-            found = _ended(_salient(_cut(attacks)), attacks, piece.shape[1] / rate)
+            found = _found(attacks, piece.shape[1] / rate)
             events += [replace(e, onset=e.onset + begin, end=e.end + begin) for e in found]
         first, begin = first + n_frames, begin + piece.shape[1] / rate
     return events
+
+
+def reliability(events: list[NoteEvent]) -> float:
+    """Estimate how far the events of a clip can be trusted, 0 to 1: the mean of their certainty."""
+    return sum(event.certainty for event in events) / max(1, len(events))
+
+
+def _found(attacks: Attacks, seconds: float) -> list[NoteEvent]:
+    """Find the notes of a piece of some seconds."""
+    salient = _salient(_cut(attacks))
+    rated = zip(salient, _certainties(_ended(salient, attacks, seconds), attacks), strict=True)
+    kept = [replace(event, certainty=sure) for event, sure in rated if sure >= _DOUBTFUL]
+    return _ended(kept, attacks, seconds)
 
 
 def _cut(attacks: Attacks) -> list[NoteEvent]:
@@ -80,7 +95,7 @@ def _cut(attacks: Attacks) -> list[NoteEvent]:
     heard = _heard(attacks)
     if not heard.any():
         return []
-    strength, first = _strength(attacks, heard)
+    strength = _strength(attacks, heard)
     starts = np.diff(heard, axis=1, prepend=False) & heard
     starts[:, :4] = False  # the clip may start amid a note
     near = _highest(strength, 6, 7)
@@ -118,8 +133,8 @@ def _heard(attacks: Attacks) -> npt.NDArray[np.bool_]:
     return (-_highest(-closed, reach, reach) > 0) & attacks.sounds
 
 
-def _strength(attacks: Attacks, heard: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
-    """Compute the strength of an attack of every pitch, and its share in the change of the frame, (P, T)."""
+def _strength(attacks: Attacks, heard: npt.NDArray[np.bool_]) -> Rows:
+    """Compute the strength of an attack of every pitch in every frame, (P, T)."""
     frame = attacks.frame
     new = relative_changes(attacks)
     new = np.log(new / np.median(new[heard]) + 1e-3)
@@ -132,7 +147,8 @@ def _strength(attacks: Attacks, heard: npt.NDArray[np.bool_]) -> tuple[Rows, Row
     change = _highest(attacks.changes, reach, reach)
     first = np.log(change / change.max(axis=0).clip(1e-9) + 1e-3).clip(-3)
     flux = np.log(flux + 1e-3).clip(max=_FLUX_MOST)
-    return new + _FLUX * flux + _RISE * rise + _FIRST * first, first
+    strength: Rows = new + _FLUX * flux + _RISE * rise + _FIRST * first
+    return strength
 
 
 def _start(level: Rows, begin: int, stop: int, frame: float) -> float:
@@ -174,6 +190,29 @@ def _ended(events: list[NoteEvent], attacks: Attacks, seconds: float) -> list[No
         end = float(another.max()) if another.size else end
         ended.append(replace(event, end=max(end, event.onset + 0.03)))
     return ended
+
+
+def _certainties(events: list[NoteEvent], attacks: Attacks) -> list[float]:
+    """Rate how sure each event is, 0 to 1; until here that is the strength of its attack.
+
+    It is short, or faint beside another, or above a louder one whose partial it could be; octaves were taken
+    for partials in this clip; or its onsets do not stand out of the flux between them, as with a choir.
+    """
+    if not events:
+        return []
+    at = [round(event.onset / attacks.frame) for event in events]
+    peaks = _highest(attacks.flux[None], 5, 5)[0][[min(t, len(attacks.flux) - 1) for t in at]]
+    contrast = np.log(np.median(peaks) / (np.median(attacks.flux) + 1e-12) + 1e-6)
+    clip = (1 - 0.5 * attacks.octaves) * float(np.clip(contrast / 1.5, 0, 1)) ** 0.5
+    rated = []
+    for event in events:
+        beside = [e for e in events if e.onset <= event.onset + 0.05 and e.end >= event.onset + 0.03]
+        level = event.level / max(e.level for e in beside)
+        lower = max((e.level for e in beside if event.pitch - e.pitch in _PARTIALS), default=0.0)
+        length = event.end - event.onset
+        sure = min(1.0, max(0.2, event.certainty)) * length / (length + 0.06) * 1.1 * level / (level + 0.1)
+        rated.append(clip * sure / (1 + 0.3 * lower / event.level))
+    return rated
 
 
 def _runs(row: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:

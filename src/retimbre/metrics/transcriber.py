@@ -40,7 +40,8 @@ _BATCH = 16  # windows at once, 26 s: it bounds the memory and makes nothing slo
 _FILE = "basic_pitch/saved_models/icassp_2022/nmp.onnx"
 _LEVEL = 0.1  # root mean square, as music has it; the network adds a floor before it takes logarithms
 _THEN = "pip install --no-deps basic-pitch"
-_INPUT, _NOTES = "serving_default_input_2:0", "StatefulPartitionedCall:1"  # names inside the file
+_INPUT = "serving_default_input_2:0"  # names inside the file
+_NOTES, _ONSETS = "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
 
 Roll = npt.NDArray[np.bool_]
 
@@ -81,6 +82,16 @@ def likelihoods(clip: Audio) -> npt.NDArray[np.float32]:
     exactly as many frames as are left, 142, so that the frames of a whole clip are equally spaced. (Upstream
     advances by 188 samples less and mends the times of notes afterwards.)
     """
+    return _outputs(clip, [_NOTES])[0]
+
+
+def note_and_onset_likelihoods(clip: Audio) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Estimate :func:`likelihoods`, and the likelihood that a note of each semitone begins, both (88, T)."""
+    notes, onsets = _outputs(clip, [_NOTES, _ONSETS])
+    return notes, onsets
+
+
+def _outputs(clip: Audio, names: list[str]) -> list[npt.NDArray[np.float32]]:
     session = _session()
     samples = clip.resampled(RATE).samples.mean(axis=0)
     level = float(np.sqrt(np.square(samples).mean()))
@@ -93,13 +104,15 @@ def likelihoods(clip: Audio) -> npt.NDArray[np.float32]:
     # The end of a clip can lie beyond the last window: it is in the margin and would have been cut.
     padded = np.pad(samples, (before, max(0, needed - before - len(samples))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[:: _STEP * HOP][:n_windows]
-    outputs = [
-        session.run([_NOTES], {_INPUT: np.ascontiguousarray(windows[k : k + _BATCH, :, None])})[0]
+    batches = [
+        session.run(names, {_INPUT: np.ascontiguousarray(windows[k : k + _BATCH, :, None])})
         for k in range(0, n_windows, _BATCH)
     ]
-    notes = np.concatenate(outputs)[:, _MARGIN:-_MARGIN].reshape(-1, N_PITCHES)
-    likelihood: npt.NDArray[np.float32] = notes[:n_frames].T
-    return likelihood
+    rolls = (
+        np.concatenate(output)[:, _MARGIN:-_MARGIN].reshape(-1, N_PITCHES)
+        for output in zip(*batches, strict=True)
+    )
+    return [roll[:n_frames].T for roll in rolls]
 
 
 def _file() -> Path:
