@@ -26,7 +26,7 @@ Event = tuple[float, float, int]
 """Onset and end in seconds, and the MIDI number."""
 
 _TOLERANCE, _SHARE = 0.05, 0.2
-_ONSET, _FRAME, _LEAST, _PATIENCE = 0.5, 0.3, 11, 11  # upstream's defaults; the last two in frames of 11.6 ms
+_ONSET, _FRAME, _LEAST, _PATIENCE = 0.5, 0.3, 11, 11  # upstream's; the last two in frames
 
 
 def score(truth: Sequence[Event], found: Sequence[Event], *, ends: bool) -> tuple[float, float, float]:
@@ -66,9 +66,10 @@ def package_events(clip: Audio) -> list[Event]:
 def trained_events(clip: Audio) -> list[Event]:
     """Decode the events of a clip from Basic Pitch, with upstream's defaults.
 
-    Onsets are peaks of the onsets' likelihood, or of the rise of the notes', from .5. From the last to
-    the first, a note goes on until its likelihood has been under .3 for 11 frames. Then notes without an onset are
-    taken around what is left over .3, from the highest ("melodia"). Notes of 11 frames and less are dropped.
+    Onsets are peaks of the onsets' likelihood, or of the rise of the notes', from .5. From the last to the
+    first, a note goes on until its likelihood has been under .3 for 11 frames. Then notes without an onset
+    are taken around what is left over .3, from the highest ("melodia"). Notes of 11 frames and less are
+    dropped.
 
     Raises:
         DependencyError: the transcriber is not installed.
