@@ -24,9 +24,9 @@ from retimbre.alignment.notes import Notes
 if TYPE_CHECKING:
     from retimbre.alignment.passage import Passage
 
-# The numbers here and in `attacks` were tuned by hand, mostly one at a time, for the F1 of onsets and of notes
-# with their ends on 150 clips: songs and instruments of the benchmark's pairs to tune on, recombined, in two
-# soundfonts. The parts of the certainty were set once, so that it comes near to the share of right notes.
+# The numbers here and in `attacks` were tuned by hand, mostly one at a time, for the F1 of onsets and of
+# notes with their ends on 150 clips: songs and instruments of the benchmark's pairs to tune on, recombined,
+# in two soundfonts. The parts of the certainty were set once, so that it comes near the share of right notes.
 _QUIET, _UNDER, _SHARED = -34.0, -20.0, 0.6
 """A pitch sounds down to this many dB below the loudest of the clip, and of 45 ms on either side, and where
 it has this share of a lower one whose partial it could be."""
