@@ -159,7 +159,7 @@ def test_a_content_weight_stands_instead_of_a_strength() -> None:
     assert np.array_equal(made[0].audio.samples, made[1].audio.samples)
     assert np.array_equal(made[0].audio.samples, made[2].audio.samples)
     assert [result.ignored for result in made] == [("strength",), ("strength",), ()]
-    assert {choice.how for result in made for choice in result.choices} == {"pitch"}
+    assert {choice.how for result in made for choice in result.choices} == {"notes"}
     assert made[0].content_weight == 1.0
     assert made[0].steps[0].content == pytest.approx(0, abs=1e-3)  # of the content itself
 
@@ -557,7 +557,7 @@ def _strongest(audio: Audio, second: float) -> float:
 @pytest.mark.parametrize("settings", [Settings(), Settings(resolutions="three"), Settings(strength=0.9)])
 def test_where_both_have_pitches_the_melody_stays_and_the_partials_come(settings: Settings) -> None:
     result = transfer(FLUTE, SAWS, settings)
-    assert [choice.how for choice in result.choices] == ["pitch"]
+    assert [choice.how for choice in result.choices] == ["notes"]
     for n, pitch in enumerate((69, 72, 76, 72, 69)):
         cents = 1200 * math.log2(_strongest(result.audio, 0.125 + 0.5 * n) / (440 * 2 ** ((pitch - 69) / 12)))
         assert abs(cents) < 20
@@ -587,7 +587,7 @@ def test_an_aligned_style_in_stereo_at_another_rate_and_in_blocks() -> None:
     assert {step.n_blocks for step in whole.steps} == {2}
     assert whole.audio.samples.shape == content.samples.shape
     assert not bool(whole.audio.samples[1].any())
-    assert [choice.how for choice in whole.choices] == ["pitch", "pitch"]
+    assert [choice.how for choice in whole.choices] == ["notes", "notes"]
     together = transfer(content, SAWS, replace(SHORT, jobs=2))
     assert np.corrcoef(whole.audio.samples[0], together.audio.samples[0])[0, 1] > 0.999
 

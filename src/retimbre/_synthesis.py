@@ -43,6 +43,7 @@ def to_waveform(
     others: Sequence[tuple[Objective, Window]] = (),
     report: Report | None = None,
     preview: Preview | None = None,
+    enough: float = 0.0,
 ) -> Waveform:
     """Synthesise samples for a spectrogram.
 
@@ -59,6 +60,7 @@ def to_waveform(
         others: Objectives under other windows: the iterations on the waveform then descend the mean of all.
         report: Receives every step.
         preview: Function that renders samples, for :meth:`retimbre.Step.audio`.
+        enough: Loss at which to stop.
     """
     # A silent channel stays silent: where all are nearly silent, rounding would leak into it.
     audible = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
@@ -80,6 +82,7 @@ def to_waveform(
             report=report,
             preview=preview,
             done=(0.5, 1.0),
+            enough=enough,
         )
         samples = finish.point
         stopped = "interrupted" if finish.stopped == "interrupted" else stopped

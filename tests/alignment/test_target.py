@@ -44,13 +44,13 @@ def _choose(content: Passage, style: Tensor, align: str = "auto") -> str:
 
 @pytest.mark.parametrize(
     ("content", "style", "how"),
-    [(TONE, OTHER, "pitch"), (TONE, HISS, "none"), (HISS, TONE, "none"), (HISS, MORE, "none")],
+    [(TONE, OTHER, "notes"), (TONE, HISS, "none"), (HISS, TONE, "none"), (HISS, MORE, "none")],
 )
 def test_the_clips_decide(content: Tensor, style: Tensor, how: str) -> None:
     assert _choose(_passage(content), style) == how
 
 
-@pytest.mark.parametrize("align", ["none", "pitch", "equalised", "quantile"])
+@pytest.mark.parametrize("align", ["none", "notes", "pitch", "equalised", "quantile"])
 def test_settings_decide_where_they_say_so(align: str) -> None:
     for content in (TONE, HISS):
         assert _choose(_passage(content), OTHER, align) == align
@@ -75,7 +75,7 @@ def _choices(content: Tensor, style: Tensor, **settings: object) -> Choice:
 
 def test_the_choice_is_a_record() -> None:
     choice = _choices(TONE, OTHER)
-    assert (choice.how, choice.strength) == ("pitch", 0.8)
+    assert (choice.how, choice.strength) == ("notes", 0.95)
     assert choice.tonality is not None
     assert 0.45 < choice.tonality <= 1
     assert len(choice.style_tonality) == 1

@@ -576,11 +576,12 @@ def test_what_was_chosen_is_explained(tmp_path: Path, clips: Path) -> None:
     done = run(*command, "--style", tmp_path / "high.wav", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     style, strength, network = done.stderr.splitlines()
-    assert re.search(r"played at the content's pitches: tonality is 0\.\d\d for the style and 0\.\d\d", style)
-    assert strength == "retimbre: strength 0.8, the default for an aligned style"
+    assert re.search(r"own notes are played at the content's: tonality is 0\.\d\d for the style", style)
+    assert strength == "retimbre: strength 0.95, the default for a style whose notes are played"
     assert network.startswith("retimbre: network kernel, the default; start from")
     (choice,) = json.loads(done.stdout)["choices"]
-    assert (choice["how"], choice["strength"]) == ("pitch", 0.8)
+    assert (choice["how"], choice["strength"]) == ("notes", 0.95)
+    assert style.endswith(f"certainty of the content's notes is {choice['reliability']:.2f}")
     assert f"{choice['style_tonality'][0]:.2f} for the style and {choice['tonality']:.2f}" in style
     noise = run(*command, "--style", clips / "style.flac", "--strength", "0.3", cwd=tmp_path)
     assert "content and style stay as they are" in noise.stderr
@@ -614,7 +615,10 @@ def test_settings_that_mean_nothing_are_named_in_one_line(
         (("--match", "quantile"), "--match quantile is no longer there: write --align quantile"),
         (("--align", "off"), "align is off: expected none, its new name"),
         (("--align", "on"), "align is on: expected pitch, its new name"),
-        (("--align", "drums"), "align is drums: expected one of auto, none, equalised, pitch, quantile"),
+        (
+            ("--align", "drums"),
+            "align is drums: expected one of auto, none, equalised, notes, pitch, quantile",
+        ),
     ],
 )
 def test_former_flags_are_answered_with_the_new_ones(

@@ -16,7 +16,8 @@ LOWEST, HIGHEST = 33, 100
 """MIDI numbers of the pitches: A1 (55 Hz) to E7 (2637 Hz)."""
 
 N_PARTIALS = 40
-_TOP = 10_600.0  # Hz; partials above count as noise
+TOP = 10_600.0
+"""Hz; partials above count as noise."""
 _LOBE, _SPREAD = 0.85, 0.005
 """Widths of a lobe: the bins at which a Hann window's lobe has fallen by half, as a Gaussian; and a share of
 the partial's frequency, for strings that are stiff and players that are not exact."""
@@ -52,7 +53,7 @@ class Grid:
         bins = torch.arange(n_fft // 2 + 1) * step
         pitches = torch.arange(LOWEST, HIGHEST + 1) + round(tuning, 2)
         hertz = 440 * 2 ** ((pitches - 69) / 12)[:, None] * torch.arange(1, N_PARTIALS + 1)
-        top = min(_TOP, 0.96 * float(bins[-1]))
+        top = min(TOP, 0.96 * float(bins[-1]))
         lobes = (
             -0.5 * ((bins[bins < top + 400] - hertz[..., None]) / lobe_width(hertz, step)[..., None]).square()
         ).exp()

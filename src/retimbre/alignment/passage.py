@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from retimbre.alignment.events import NoteEvent, find_events
+from retimbre.alignment.events import NoteEvent, find_events, reliability
 from retimbre.alignment.grid import Grid
 from retimbre.alignment.intonation import estimate_deviations
 from retimbre.alignment.notes import Notes, estimate_tuning, transcribe
@@ -84,6 +84,11 @@ class Passage:
     def events(self) -> list[NoteEvent]:
         """Notes of the clip by onset; it must not be silent."""
         return find_events(self)
+
+    @property
+    def reliability(self) -> float | None:
+        """Mean certainty of the notes, 0 to 1; ``None`` before they are found."""
+        return reliability(self.events) if "events" in vars(self) else None
 
     @property
     def tonality(self) -> float | None:

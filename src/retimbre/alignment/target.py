@@ -13,7 +13,7 @@ from torch import Tensor
 
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.registry import Alignment, Played
-from retimbre.settings import ALIGNED, BALANCED
+from retimbre.settings import ALIGNED, BALANCED, REPLAYED
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Choice:
         strength: Amount of style, 0 to 1; ``None`` where a content weight was given.
         tonality: Tonality of the content, 0 to 1; ``None`` where nothing depended on it.
         style_tonality: Tonality of each style clip; empty where nothing depended on it.
+        reliability: Mean certainty of the content's notes, 0 to 1; ``None`` where none were sought.
     """
 
     how: str
     strength: float | None
     tonality: float | None = None
     style_tonality: tuple[float, ...] = ()
+    reliability: float | None = None
 
 
 def choose_alignment(alignments: Mapping[str, Alignment], align: str, content: Passage) -> str:
@@ -43,8 +45,10 @@ def choose_alignment(alignments: Mapping[str, Alignment], align: str, content: P
 
 
 def default_strength(played: Played | None) -> float:
-    """Choose the strength where none is set: higher where the style has the content's notes."""
-    return ALIGNED if played is not None and played.replaces_style else BALANCED
+    """Choose the strength where none is set: higher where the style has the content's notes, and as sound."""
+    if played is None or not played.replaces_style:
+        return BALANCED
+    return ALIGNED if played.samples is None else REPLAYED
 
 
 def interpolate(content: Tensor, played: Tensor, strength: float) -> Tensor:

@@ -9,10 +9,12 @@ from retimbre.settings import Settings
 
 _HOW = {
     "none": "content and style stay as they are",
+    "notes": "the style's own notes are played at the content's",
     "pitch": "the style is played at the content's pitches",
     "quantile": "the content moves towards the style's levels in 40 bands, and the style stays as it is",
     "equalised": "the content moves towards the style's mean spectrum, and the style stays as it is",
 }
+_OF = {"notes": "a style whose notes are played", "pitch": "an aligned style", "none": "a style as it is"}
 
 
 def explain(result: Result) -> list[str]:
@@ -39,6 +41,10 @@ def _alignments(result: Result) -> list[str]:
             why += f" and {min(contents):.2f}" + (f" to {max(contents):.2f}" if len(contents) > 1 else "")
             why += " for the content"
         why += f", and from {TONAL} on a clip has pitches"
+        sure = [choice.reliability for choice in choices if choice.reliability is not None]
+        if sure:
+            least, most = (f"{value:.2f}" for value in (min(sure), max(sure)))
+            why += f"; certainty of the content's notes is {least}" + (f" to {most}" if len(sure) > 1 else "")
     lines = []
     for how in dict.fromkeys(choice.how for choice in choices):
         n_blocks = sum(choice.how == how for choice in choices)
@@ -55,7 +61,7 @@ def _strengths(result: Result) -> str:
     if settings.strength is not None:
         return f"strength {strengths}, as the settings say"
     hows = {choice.how for choice in result.choices}
-    of = "an aligned style" if hows == {"pitch"} else "a style as it is" if hows == {"none"} else "each block"
+    of = _OF.get(hows.pop(), "an alignment") if len(hows) == 1 else "each block"
     return f"strength {strengths}, the default for {of}"
 
 

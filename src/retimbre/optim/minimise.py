@@ -74,6 +74,7 @@ def minimise(
     report: Report | None = None,
     preview: Preview | None = None,
     done: tuple[float, float] = (0.0, 1.0),
+    enough: float = 0.0,
 ) -> Minimum:
     """Minimise the objective over a compressed spectrogram, or over a variable that has one.
 
@@ -93,6 +94,7 @@ def minimise(
             the best result so far; other exceptions pass through.
         preview: Renders the sound of a point, for :meth:`Step.audio`.
         done: Fractions of the block's work that are done at the start and at the end of this stage.
+        enough: Loss at which to stop.
 
     Raises:
         KeyboardInterrupt: an interrupt before the first evaluation was complete.
@@ -147,8 +149,8 @@ def minimise(
             step = report.count(step).silent()
             found.best = step if is_best else found.best
             report.check()
-        if len(losses) > _PATIENCE and losses[-1] > losses[-1 - _PATIENCE] * (1 - settings.tolerance):
-            found.stopped = "tolerance"
+        if losses[-1] <= enough or _is_flat(losses, settings.tolerance):
+            found.stopped = "converged" if losses[-1] <= enough else "tolerance"
             raise _Stop
         return step.loss, gradient
 
@@ -169,6 +171,11 @@ def minimise(
     if stage == "spectrogram":
         found.point = spectrogram_of(found.point)
     return found
+
+
+def _is_flat(losses: list[float], tolerance: float) -> bool:
+    """Decide whether the lowest loss has fallen by less than a share of itself over the last evaluations."""
+    return len(losses) > _PATIENCE and losses[-1] > losses[-1 - _PATIENCE] * (1 - tolerance)
 
 
 class _Bounded(torch.autograd.Function):

@@ -1,0 +1,293 @@
+"""Isolation of notes: the samples of every single note of a clip, cut out of it by soft masks.
+
+At frame t, the bins around the partials k f0 of the sounding notes are shared between these notes in
+proportion to their power there; a partial that lies on another note's is estimated from its neighbours, in
+log magnitude over k. What lies between all partials (hammer, breath, bow) belongs to the newest onset, and
+to its notes in equal parts where several have it:
+
+    m(n, f, t) = c(f, t) v(n, f, t)^2 / sum_j v(j, f, t)^2 + (1 - c(f, t)) o(n, t)
+
+with v a note's partials as lobes of the window, c the cover of all lobes and o the share of the newest onset.
+The masks are applied to complex bins, so that a note keeps its phase, and with it its attack.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from retimbre.alignment.events import NoteEvent
+from retimbre.alignment.grid import LOWEST, N_PARTIALS, TOP, lobe_width
+from retimbre.alignment.passage import Passage
+from retimbre.sound.stft import Window
+
+Samples = npt.NDArray[np.float32]
+
+TAIL = 0.3
+"""Seconds after its end in which a note still rings."""
+
+_FADE_IN, _FADE_OUT = 0.02, 0.02
+"""Seconds before the onset and before the end of the tail: the window spreads a note over its own length."""
+
+EDGE = 2  # frames at either end of a note in which its pitch is not sure
+_LOBE_WIDTHS = 3.0  # standard deviations to which a lobe reaches
+_COLLISION = 2.5  # standard deviations between two partials that count as one
+_COVER = 4.0  # peak of a lobe's cover, limited to one: a lobe as wide as the window's belongs to its note
+_CHORD = 0.03  # seconds within which onsets count as one
+_BODY = 0.25  # seconds after the onset over which the level is measured
+_LEAST = 0.06  # seconds of a note that can be used
+_ENVELOPE = 0.02  # seconds of a value of the envelope from which the decay is estimated
+_ATTACK, _END = 0.08, 0.04  # seconds after the onset and before the end that are not part of the decay
+
+
+@dataclass(frozen=True, eq=False)
+class NoteSample:
+    """Samples of a single note.
+
+    Attributes:
+        samples: Samples (N,), from a little before the onset to the end of the tail.
+        pitch: MIDI number, with its fraction.
+        onset: Seconds from the first sample to the onset.
+        duration: Seconds from the onset to the end, without the tail.
+        level: Root mean square of the first quarter of a second.
+        clarity: Share of the energy of its partials that lies on no other note's, 0 to 1.
+        decay: Slope of its level after the attack in dB per second, at most 0; NaN where it is too short.
+        partials: Mean magnitudes of its partials from the onset to the end, (K,); zero where there is none.
+        unsteadiness: Standard deviation of its pitch in semitones.
+    """
+
+    samples: Samples
+    pitch: float
+    onset: float
+    duration: float
+    level: float
+    clarity: float
+    decay: float
+    partials: Tensor
+    unsteadiness: float
+
+
+def fundamental(passage: Passage, event: NoteEvent) -> Tensor:
+    """Estimate the fundamental frequency of a note in Hz in every frame of a clip, (T,).
+
+    Outside the note, and where its deviation from the semitone is not known, it is the note's mean.
+    """
+    transcription, rate = passage.transcription, passage.sample_rate / passage.window.hop_length
+    row = event.pitch - LOWEST
+    activation, deviation = transcription.notes.activations[row].cpu(), transcription.deviations[row].cpu()
+    inside = torch.zeros_like(activation, dtype=torch.bool)
+    inside[int(event.onset * rate) : int(event.end * rate) + 1] = True
+    weight = activation * inside
+    mean = (weight * deviation).sum() / weight.sum().clamp(min=1e-9)
+    semitones = torch.where(weight > 0, deviation, mean)
+    hertz: Tensor = transcription.grid.hertz[row, 0].cpu() * 2 ** (semitones / 12)
+    return hertz
+
+
+def pitch_curve(passage: Passage, event: NoteEvent) -> npt.NDArray[np.float64]:
+    """Estimate the pitch of a note in every frame from its onset to its end, (T,), as fractional MIDI numbers."""
+    rate = passage.sample_rate / passage.window.hop_length
+    hertz = fundamental(passage, event)[int(event.onset * rate) : int(event.end * rate) + 1]
+    curve: npt.NDArray[np.float64] = 69 + 12 * np.log2(hertz.double().numpy() / 440)
+    return curve
+
+
+def mean_pitch(passage: Passage, event: NoteEvent) -> float:
+    """Estimate the pitch of a note as a MIDI number with its fraction: the median over its frames."""
+    return float(np.median(pitch_curve(passage, event)))
+
+
+def unsteadiness(curve: npt.NDArray[np.float64]) -> float:
+    """Measure by how much a pitch varies: the standard deviation in semitones, without the ends of the note."""
+    return float(curve[EDGE:-EDGE].std()) if len(curve) > 4 * EDGE else 0.0
+
+
+def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSample]:
+    """Cut the notes out of a clip; those that are too short or silent are left out.
+
+    Args:
+        passage: The clip.
+        events: Its notes, by onset.
+    """
+    bins = passage.bins.cpu()
+    magnitude = bins.abs().square().mean(dim=0).sqrt()
+    rate, window = passage.sample_rate, passage.window
+    tracks = list(_tracks(passage, events, magnitude))
+    collisions = [_collisions(track, tracks) for track in tracks]
+    total = torch.full_like(magnitude, 1e-12)
+    cover = torch.zeros_like(magnitude)
+    amplitudes = []
+    for track, collided in zip(tracks, collisions, strict=True):
+        amplitudes.append(_fill(track.peaks, collided | ~track.is_present))
+        total[:, track.frames] += track.render(amplitudes[-1], len(magnitude)).square()
+        covered = track.cover(len(magnitude))
+        cover[:, track.frames] = torch.maximum(cover[:, track.frames], covered)
+    owned = _owned(events, magnitude.shape[1], window.hop_length / rate)
+    notes = []
+    for n, (event, track) in enumerate(zip(events, tracks, strict=True)):
+        here = track.frames
+        share = track.render(amplitudes[n], len(magnitude)).square() / total[:, here]
+        mask = cover[:, here] * share + (1 - cover[:, here]) * owned[n, here]
+        n_samples = (mask.shape[1] - 1) * window.hop_length
+        samples = _principal(_cpu(window).istft(bins[:, :, here] * mask, n_samples))
+        energy = amplitudes[n].square()
+        clarity = float((energy * ~collisions[n]).sum() / energy.sum().clamp(min=1e-20))
+        clarity *= float(owned[n, here].max()) ** 0.5  # a chord's notes share what lies between the partials
+        frame = window.hop_length / rate
+        sounding = slice(
+            round(event.onset / frame) - here.start + 1, round(event.end / frame) - here.start + 1
+        )
+        partials = amplitudes[n][:, sounding].mean(dim=1)
+        note = _trim(samples, event, track, passage, clarity, partials.nan_to_num())
+        if note is not None:
+            notes.append(note)
+    return notes
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """Partials of a note over the frames in which it sounds."""
+
+    frames: slice
+    end: float  # seconds, of the tail
+    hertz: Tensor  # (K, T)
+    width: Tensor  # standard deviation of the lobes in Hz, (K, T)
+    bins: Tensor  # around each partial, (K, T, J)
+    lobes: Tensor  # (K, T, J)
+    peaks: Tensor  # magnitudes, (K, T)
+    is_present: Tensor  # (K, T)
+
+    def _places(self) -> Tensor:
+        n_frames = self.hertz.shape[1]
+        return (self.bins * n_frames + torch.arange(n_frames)[:, None]).flatten()
+
+    def render(self, amplitudes: Tensor, n_bins: int) -> Tensor:
+        """Render partials of these amplitudes (K, T): magnitudes (F, T)."""
+        values = (self.lobes * amplitudes[..., None]).flatten()
+        flat = torch.zeros(n_bins * amplitudes.shape[1]).index_add_(0, self._places(), values)
+        return flat.view(n_bins, -1)
+
+    def cover(self, n_bins: int) -> Tensor:
+        """Compute how much of each bin the lobes cover, 0 to 1, (F, T)."""
+        values = ((_COVER * self.lobes).clamp(max=1) * self.is_present[..., None]).flatten()
+        flat = torch.zeros(n_bins * self.hertz.shape[1]).scatter_reduce_(0, self._places(), values, "amax")
+        return flat.view(n_bins, -1)
+
+
+def _tracks(passage: Passage, events: Sequence[NoteEvent], magnitude: Tensor) -> Iterator[_Track]:
+    n_bins, n_frames = magnitude.shape
+    rate = passage.sample_rate / passage.window.hop_length
+    step = passage.sample_rate / passage.window.n_fft
+    order = torch.arange(1, N_PARTIALS + 1)[:, None]
+    for event in events:
+        f0 = fundamental(passage, event)
+        again = [e.onset for e in events if e.pitch == event.pitch and e.onset > event.onset]
+        end = min([event.end + TAIL, n_frames / rate, *again])
+        first, last = int((event.onset - 0.04) * rate), int(np.ceil((end + 0.02) * rate))
+        frames = slice(max(0, first), min(n_frames, max(last, first + 2) + 1))
+        hertz = order * f0[frames]
+        is_present = hertz < min(TOP, (n_bins - 8) * step)
+        width = lobe_width(hertz, step)
+        reach = int((_LOBE_WIDTHS * width[is_present].amax() / step).ceil()) if is_present.any() else 1
+        bins = (hertz / step).round().long()[..., None] + torch.arange(-reach, reach + 1)
+        distance = (bins * step - hertz[..., None]) / width[..., None]
+        bins = bins.clamp(0, n_bins - 1)
+        lobes = (-0.5 * distance.square()).exp() * (distance.abs() < _LOBE_WIDTHS) * is_present[..., None]
+        values = magnitude[bins, torch.arange(n_frames)[frames][:, None]]
+        peaks = (values * (distance.abs() < 1.5)).amax(dim=2) * is_present
+        yield _Track(frames, end, hertz, width, bins, lobes, peaks, is_present)
+
+
+def _collisions(track: _Track, tracks: Sequence[_Track]) -> Tensor:
+    """Find the partials of a note that lie on those of another note, (K, T)."""
+    collided = torch.zeros_like(track.is_present)
+    for other in tracks:
+        first = max(track.frames.start, other.frames.start)
+        last = min(track.frames.stop, other.frames.stop)
+        if other is track or last <= first:
+            continue
+        mine = slice(first - track.frames.start, last - track.frames.start)
+        hertz = track.hertz[:, mine]
+        f0 = other.hertz[0, first - other.frames.start : last - other.frames.start]
+        nearest = (hertz / f0).round().clamp(1, N_PARTIALS) * f0
+        collided[:, mine] |= (hertz - nearest).abs() < _COLLISION * track.width[:, mine]
+    return collided
+
+
+def _fill(peaks: Tensor, unknown: Tensor) -> Tensor:
+    """Interpolate unknown partials (K, T) in log magnitude between their known neighbours, never upwards."""
+    filled, k = peaks.clone(), np.arange(len(peaks))
+    levels = peaks.clamp(min=1e-9).log().numpy()
+    for t in unknown.any(dim=0).nonzero()[:, 0].tolist():
+        known = (~unknown[:, t]).numpy()
+        if known.any():
+            guess = torch.from_numpy(np.exp(np.interp(k, k[known], levels[known, t]))).to(peaks)
+            filled[:, t] = torch.minimum(guess, peaks[:, t])
+    return filled
+
+
+def _owned(events: Sequence[NoteEvent], n_frames: int, hop: float) -> Tensor:
+    """Give what lies between the partials to the newest onset, (notes, T); chords share it."""
+    onsets = np.array([event.onset for event in events])
+    owned = torch.zeros(len(events), n_frames)
+    for t in range(n_frames):
+        before = onsets[onsets <= t * hop + _CHORD]
+        if len(before):
+            newest = np.abs(onsets - before.max()) < _CHORD
+            owned[torch.from_numpy(newest), t] = float(newest.sum()) ** -0.5
+    return owned
+
+
+def _principal(samples: Tensor) -> Samples:
+    """Mix channels (C, N) along their principal axis: as loud as they are together, and none cancels."""
+    if len(samples) == 1:
+        return samples[0].numpy()
+    axis = torch.linalg.eigh(samples.double() @ samples.double().T).eigenvectors[:, -1]
+    axis = axis * axis.sum().sign() if axis.sum() != 0 else axis
+    mixed: Samples = (axis.float() @ samples / len(samples) ** 0.5).numpy()
+    return mixed
+
+
+def _trim(
+    samples: Samples, event: NoteEvent, track: _Track, passage: Passage, clarity: float, partials: Tensor
+) -> NoteSample | None:
+    """Cut a note from a little before its onset to the end of its tail, and measure it."""
+    rate = passage.sample_rate
+    begin = track.frames.start * passage.window.hop_length
+    onset, stop = round(event.onset * rate) - begin, round(track.end * rate) - begin
+    first = max(0, onset - round(_FADE_IN * rate))
+    cut = samples[first:stop].copy()
+    before = onset - first
+    cut[:before] *= np.linspace(0, 1, before, dtype=np.float32)
+    n_out = min(len(cut), round(_FADE_OUT * rate))
+    cut[len(cut) - n_out :] *= np.linspace(1, 0, n_out, dtype=np.float32)
+    duration = min(event.end, track.end) - event.onset
+    body = cut[before : before + round(min(duration, _BODY) * rate)]
+    level = float(np.sqrt(np.square(body).mean())) if len(body) else 0.0
+    if len(cut) < _LEAST * rate or level == 0:
+        return None
+    decay = _decay(cut[before:], duration, rate)
+    curve = pitch_curve(passage, event)
+    pitch = float(np.median(curve))
+    return NoteSample(
+        cut, pitch, before / rate, duration, level, clarity, decay, partials, unsteadiness(curve)
+    )
+
+
+def _decay(samples: Samples, duration: float, rate: int) -> float:
+    """Fit a line to the level after the attack: its slope in dB per second, at most 0."""
+    length = round(_ENVELOPE * rate)
+    body = samples[round(_ATTACK * rate) : round((duration - _END) * rate)]
+    n = len(body) // length
+    if n < 5:
+        return float("nan")
+    power = np.square(body[: n * length].reshape(n, length)).mean(axis=1)
+    slope = np.polyfit(np.arange(n) * _ENVELOPE, 10 * np.log10(power + 1e-12), 1)[0]
+    return min(0.0, float(slope))
+
+
+def _cpu(window: Window) -> Window:
+    return Window(window.n_fft, window.hop_length)
