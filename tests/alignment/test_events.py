@@ -77,6 +77,18 @@ def test_a_held_note_that_starts_again_as_loud_is_two() -> None:
     _assert_found(_events(*(_note(part, 1.8) for part in parts)), parts)
 
 
+def test_sixteenths_without_a_gap_are_cut() -> None:
+    onsets = [0.3 + 0.15 * k for k in range(6)]
+    parts = [(onset, onset + 0.15, 71) for onset in onsets]
+    _assert_found(_events(*(_note(part, 1.6, partials=OBOE, decay=20) for part in parts)), parts)
+
+
+def test_a_note_that_ends_as_another_begins_is_not_struck_again() -> None:
+    parts = [(0.3, 0.7, 64), (0.7, 1.1, 67), (1.1, 1.6, 62)]
+    found = _events(*(_note(part, 2.2, release=0.15, decay=10) for part in parts))
+    assert [event.pitch for event in found] == [64, 67, 62]
+
+
 def test_a_chord_is_three_notes() -> None:
     parts = [(0.4, 1.2, 60), (0.4, 1.2, 64), (0.4, 1.2, 67)]
     _assert_found(_events(*(_note(part, 1.6, decay=6) for part in parts)), parts)

@@ -1,12 +1,10 @@
 """Note events: onset, end, pitch, level and certainty of every note of a clip.
 
 The loudness of each pitch over time (:mod:`retimbre.alignment.attacks`) is cut into runs where it sounds, and
-runs are cut where the pitch starts anew: where much of it is new, where the whole sound changes, and where it
-rises. What is much depends on the clip, as a vibrato changes all the time and a harpsichord never: each of
-the three is measured against the clip's own typical value, and their sum against that at the starts of
-runs, which are certain. Notes that are faint beside others at the same time are dropped, and so are doubtful
-ones. A note ends where its pitch has fallen, or at the onset of another shortly before: most notes ring on
-after their release, and voices mostly change together. Nothing is trained.
+runs are cut where the pitch likely starts anew. Notes that are faint beside others at the same time are
+dropped, and so are doubtful ones. A note ends where its pitch has fallen, or at the onset of another shortly
+before: most notes ring on after their release, and voices mostly change together. Nothing is trained but the
+weights of what tells an attack.
 
 The pieces of a passage are taken one by one: no note reaches from one to the next.
 """
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from retimbre.alignment.attacks import Attacks, Rows, find_attacks, relative_changes
+from retimbre.alignment.attacks import Attacks, Rows, attack_odds, find_attacks
 from retimbre.alignment.grid import LOWEST
 from retimbre.alignment.notes import Notes
 
@@ -33,13 +31,13 @@ it has this share of a lower one whose partial it could be."""
 
 _LEAST = 0.09  # seconds; the shortest note, and the least distance of two onsets of a pitch
 _GAP = 0.03  # seconds; shorter gaps in a run are closed
-_CUT, _SHARE = 1.0, 0.7  # strength of an attack that cuts a run: at least, and of the median start's
-_FLUX, _FLUX_MOST, _RISE, _FIRST = 0.7, 2.0, 0.8, 0.7  # weights of the parts of the strength
+_NEAREST = 0.06  # seconds; of the onsets of a pitch that are nearer the likeliest is taken
 _STARTED = 0.05  # of a run's first peak, at which its note has started
 _SALIENT, _BESIDE = 0.2, 0.6  # least level beside the loudest note, and beside one a semitone away
 _FALLEN = 10 ** (-9 / 20)  # of its level, at which a note has ended
 _RINGS = 0.35  # seconds that a note rings on beyond its release where another starts then
 _PARTIALS = 12, 19, 24, 28  # semitones to the partials that are most often taken for notes
+_SURE_START, _SURE_AGAIN = 4.0, 1.0  # added to the log-odds of a note's start, and of a start amid a run
 _DOUBTFUL = 0.3  # notes that are less certain are dropped
 
 
@@ -98,13 +96,9 @@ def _cut(attacks: Attacks) -> list[NoteEvent]:
     heard = _heard(attacks)
     if not heard.any():
         return []
-    strength = _strength(attacks, heard)
-    starts = np.diff(heard, axis=1, prepend=False) & heard
-    starts[:, :4] = False  # the clip may start amid a note
-    near = _highest(strength, 6, 7)
-    threshold = max(_CUT, _SHARE * float(np.median(near[starts])) if starts.any() else 0.0)
-    reach = round(0.06 / frame)
-    peaks = heard & (strength >= threshold) & (strength >= _highest(strength, reach, reach))
+    odds, place = attack_odds(attacks, heard)
+    reach = round(_NEAREST / frame)
+    peaks = heard & (odds >= 0) & (place >= _highest(place, reach, reach))
     least = round(_LEAST / frame)
     events = []
     for row in np.flatnonzero(heard.any(axis=1)):
@@ -118,7 +112,8 @@ def _cut(attacks: Attacks) -> list[NoteEvent]:
                     continue
                 onset = _start(levels[row], a, b, frame) if a == begin else a * frame
                 level = float(levels[row, a : min(b, a + round(0.15 / frame))].mean())
-                sure = float(strength[row, max(0, a - 6) : a + 8].max()) / threshold
+                sure = float(odds[row, max(0, a - 6) : a + 8].max())
+                sure = 1 / (1 + np.exp(-sure - (_SURE_START if a == begin else _SURE_AGAIN)))
                 events.append(NoteEvent(onset, b * frame, LOWEST + int(row), level, sure))
     return sorted(events, key=lambda event: (event.onset, event.pitch))
 
@@ -134,24 +129,6 @@ def _heard(attacks: Attacks) -> npt.NDArray[np.bool_]:
     reach = round(_GAP / attacks.frame)
     closed = _highest(heard.astype(float), reach, reach)
     return (-_highest(-closed, reach, reach) > 0) & attacks.sounds
-
-
-def _strength(attacks: Attacks, heard: npt.NDArray[np.bool_]) -> Rows:
-    """Compute the strength of an attack of every pitch in every frame, (P, T)."""
-    frame = attacks.frame
-    new = relative_changes(attacks)
-    new = np.log(new / np.median(new[heard]) + 1e-3)
-    reach = round(0.03 / frame)
-    flux = _highest(attacks.flux[None], reach, reach)[0] / (np.median(attacks.flux) + 1e-12)
-    decibel = 20 * np.log10(attacks.levels.clip(1e-4 * attacks.levels.max()))
-    rise = _highest(decibel, 0, round(0.08 / frame)) + _highest(-decibel, round(0.06 / frame), 0)
-    rise = np.log((rise / max(0.8, np.median(rise[heard]))).clip(0.3, 8.0))
-    reach = round(0.035 / frame)
-    change = _highest(attacks.changes, reach, reach)
-    first = np.log(change / change.max(axis=0).clip(1e-9) + 1e-3).clip(-3)
-    flux = np.log(flux + 1e-3).clip(max=_FLUX_MOST)
-    strength: Rows = new + _FLUX * flux + _RISE * rise + _FIRST * first
-    return strength
 
 
 def _start(level: Rows, begin: int, stop: int, frame: float) -> float:
@@ -196,7 +173,7 @@ def _ended(events: list[NoteEvent], attacks: Attacks, seconds: float) -> list[No
 
 
 def _certainties(events: list[NoteEvent], attacks: Attacks) -> list[float]:
-    """Rate how sure each event is, 0 to 1; until here that is the strength of its attack.
+    """Rate how sure each event is, 0 to 1; until here that is how likely its attack is.
 
     It is short, or faint beside another, or above a louder one whose partial it could be; octaves were taken
     for partials in this clip; or its onsets do not stand out of the flux between them, as with a choir.
