@@ -102,7 +102,7 @@ def test_settings_are_shown_once_where_they_are_alike(entry: Entry, html: str) -
     assert html.count("Settings of this transfer") == 2
     assert html.count('<th scope="row"><code>') == 2 * n_fields
     changed = re.findall(r"<code>(\w+)</code></th>\s*<td>([^<]*?) <em>changed</em>", alike)
-    assert changed == [("filters", "16"), ("n_iter", "5"), ("tolerance", "0")]
+    assert changed == [("align", "none"), ("filters", "16"), ("n_iter", "5"), ("tolerance", "0")]
 
 
 def test_the_curve_is_the_loss(entry: Entry, html: str) -> None:

@@ -88,7 +88,7 @@ def fundamental(passage: Passage, event: NoteEvent) -> Tensor:
 
 
 def pitch_curve(passage: Passage, event: NoteEvent) -> npt.NDArray[np.float64]:
-    """Estimate the pitch of a note in every frame from its onset to its end, (T,), as fractional MIDI numbers."""
+    """Estimate the pitch of a note in every frame from onset to end, (T,), as MIDI numbers with fractions."""
     rate = passage.sample_rate / passage.window.hop_length
     hertz = fundamental(passage, event)[int(event.onset * rate) : int(event.end * rate) + 1]
     curve: npt.NDArray[np.float64] = 69 + 12 * np.log2(hertz.double().numpy() / 440)
@@ -101,7 +101,7 @@ def mean_pitch(passage: Passage, event: NoteEvent) -> float:
 
 
 def unsteadiness(curve: npt.NDArray[np.float64]) -> float:
-    """Measure by how much a pitch varies: the standard deviation in semitones, without the ends of the note."""
+    """Measure how much a pitch varies: its standard deviation in semitones, without the ends of the note."""
     return float(curve[EDGE:-EDGE].std()) if len(curve) > 4 * EDGE else 0.0
 
 

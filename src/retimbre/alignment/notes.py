@@ -37,6 +37,9 @@ the target is then .20 of the content's instead of .12 (with a share of .2, .23)
 _N_ITER = (8, 12, 20)
 """Updates with amplitudes held; with amplitudes free; and again, with the notes that are left."""
 
+_LEAST_RESULTANT = 0.15
+"""Length of the circular mean of the peaks' places, 0 to 1, under which a clip has no tuning to be found."""
+
 _SHARPNESS = 1.2
 """Exponent of each note's loudness relative to the loudest of its frame: weak notes have
 often leaked from it. 1.4 keeps the melody a little better and is a little further from the target."""
@@ -90,7 +93,9 @@ def estimate_tuning(magnitude: Tensor, n_fft: int, sample_rate: int) -> float:
     angle = 2 * math.pi * 12 * (hertz / 440).log2()
     weight = mid[peak]
     x, y = (float((weight * part).sum()) for part in (angle.cos(), angle.sin()))
-    return math.atan2(y, x) / (2 * math.pi)
+    # A wide vibrato spends its time at both ends, half a semitone apart: no place is the mean.
+    is_spread = math.hypot(x, y) < _LEAST_RESULTANT * float(weight.sum())
+    return 0.0 if is_spread else math.atan2(y, x) / (2 * math.pi)
 
 
 def transcribe(magnitude: Tensor, grid: Grid) -> Notes:

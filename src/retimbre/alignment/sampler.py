@@ -29,10 +29,11 @@ from retimbre.alignment.isolation import (
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.stretch import bend, change_pitch, stretch
 
-_SEMITONE, _LONGER, _SHORTER, _LOUDER, _UNCLEAR, _RECENT = 0.12, 0.6, 0.3, 0.15, 1.0, 0.3
+_SEMITONE, _LONGER, _SHORTER, _LOUDER, _UNCLEAR, _RECENT = 0.12, 0.6, 0.3, 0.15, 1.5, 0.1
 """Costs of a note of the style: per semitone to transpose it, per octave of its length to lengthen and to
 shorten it, per doubling of its level, for a note whose partials all lie on others', and for the note
-that was played last (less by a factor e for every three notes since)."""
+that was played last (less by a factor e for every three notes since). Tuned on the melodic pairs for tuning and
+eight others of their songs and instruments: none is sharp, and half or twice of one moves LSD by .01."""
 
 _SOFTEST, _LOUDEST = 0.3, 2.5
 """Limits of a note's level over the median level of the content's notes."""
@@ -45,8 +46,8 @@ _FORMANT, _FORMANT_LIMIT = 0.7, 1.4
 in nepers: the model knows pitches at which the style plays nothing only by what it assumes."""
 
 _STEADY = 0.12
-"""Standard deviation of a content's pitch in semitones from which on a steady note is bent: less is the error of
-the estimate, more a vibrato or a glide."""
+"""Standard deviation of a content's pitch in semitones from which on a steady note is bent: less is the
+error of the estimate, more a vibrato or a glide."""
 
 _N_PLACED, _PLACED = 8, 0.3
 """Partials and seconds after the onset by which a note's place among the channels is measured."""
@@ -149,7 +150,7 @@ class Sampler:
         )
 
     def _bent(self, samples: Samples, sample: NoteSample, content: Passage, event: NoteEvent) -> Samples:
-        """Bend a steady note as the content's glides or trembles; one with a vibrato of its own keeps that."""
+        """Bend a steady note as the content's glides or trembles; one with its own vibrato keeps that."""
         curve = pitch_curve(content, event)
         if unsteadiness(curve) <= max(_STEADY, 2 * sample.unsteadiness):
             return samples

@@ -30,7 +30,7 @@ def change_pitch(samples: Samples, ratio: float, rate: int) -> Samples:
 
 
 def bend(samples: Samples, semitones: npt.NDArray[np.float64], rate: int) -> Samples:
-    """Bend the pitch over time: at sample n of the result (N,), frequencies are times ``2^(semitones[n] / 12)``.
+    """Bend the pitch: at sample n of the result (N,), frequencies are times ``2^(semitones[n] / 12)``.
 
     Args:
         samples: Samples (N,).
