@@ -12,7 +12,7 @@ from retimbre import transfer
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.spectrum import QuantileMatch
 from retimbre.errors import InputError
-from retimbre.settings import BALANCED, Settings
+from retimbre.settings import ALIGNED, BALANCED, Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.clips import normalized
 from retimbre.sound.phase import griffin_lim
@@ -145,6 +145,11 @@ METHODS = (
         "harmonic",
         "the harmonic network, the content moved towards the style's levels",
         settings=Settings(network="harmonic", align="quantile", strength=BALANCED),
+    ),
+    Method(
+        "frames",
+        "the style's averaged instrument at the content's pitches, frame by frame",
+        settings=Settings(align="pitch", strength=ALIGNED),
     ),
     Method("retimbre", "with default settings, chosen from the clips; or at a strength"),
 )

@@ -15,6 +15,7 @@ from study.recognition import Recogniser
 from study.trials import Task
 
 _TICK = 0.2  # seconds between two looks at the processes
+_PATIENCE = 8.0  # seconds for a process to unwind
 
 
 def run_tasks(
@@ -77,8 +78,12 @@ def _run_in_processes(
         except BaseException:
             for future in waiting:
                 future.cancel()
-            for child in set(multiprocessing.active_children()) - before:
+            children = set(multiprocessing.active_children()) - before
+            for child in children:
                 child.terminate()
+            for child in children:
+                child.join(_PATIENCE)
+                child.kill()  # one that did not unwind would be waited for without end
             raise
 
 

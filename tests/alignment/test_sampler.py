@@ -114,9 +114,9 @@ def test_notes_stand_where_the_contents_notes_stand() -> None:
 
 
 def test_the_cheapest_note_is_nearest_in_pitch_and_length() -> None:
-    long: list[Note] = [(0.1, 0.4, 60), (0.5, 1.7, 60), (1.8, 2.1, 72), (2.2, 3.4, 72)]
+    long: list[Note] = [(0.1, 0.4, 60), (0.5, 1.7, 60), (1.8, 2.1, 71), (2.2, 3.4, 71)]  # no octave
     sampler = Sampler(_passage(_play(long, 0, PLUCK), long))
-    wanted = [Wanted(p, d, 1.0) for p, d in ((61, 0.3), (61, 1.1), (71, 1.1), (71, 0.3))]
+    wanted = [Wanted(p, d, 1.0) for p, d in ((61, 0.3), (61, 1.1), (70, 1.1), (70, 0.3))]
     assert sampler.choose(wanted) == [0, 1, 3, 2]
 
 

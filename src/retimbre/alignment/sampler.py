@@ -32,8 +32,9 @@ from retimbre.alignment.stretch import bend, change_pitch, stretch
 _SEMITONE, _LONGER, _SHORTER, _LOUDER, _UNCLEAR, _RECENT = 0.12, 0.6, 0.3, 0.15, 1.5, 0.1
 """Costs of a note of the style: per semitone to transpose it, per octave of its length to lengthen and to
 shorten it, per doubling of its level, for a note whose partials all lie on others', and for the note
-that was played last (less by a factor e for every three notes since). Tuned on the melodic pairs for tuning and
-eight others of their songs and instruments: none is sharp, and half or twice of one moves LSD by .01."""
+that was played last (less by a factor e for every three notes since). Tuned on the melodic pairs for
+tuning and eight others of their songs and instruments. None is sharp: half or twice of one moves LSD by
+.01."""
 
 _SOFTEST, _LOUDEST = 0.3, 2.5
 """Limits of a note's level over the median level of the content's notes."""
