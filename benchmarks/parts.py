@@ -1,90 +1,100 @@
-"""What each part of an aligned transfer contributes: one after the other is left out (docs/quality.md).
+"""What each part of a transfer by notes contributes: one after the other is left out (docs/quality.md).
 
-    python benchmarks/parts.py [--pairs report] [--strength 0.8]
+    python benchmarks/parts.py FOLDER [--pairs report] [--jobs 2]
 
-Melodic pairs of the benchmark. LSD and timbre's distance to the target as ratios to the content copied, the
-pitch distance to the notes as they are written, and what leaving the part out adds to each: positive is
-worse. The ± is the standard error by the jackknife over the pairs, of a difference that of the paired
-differences.
+Melodic pairs of the benchmark. LSD, timbre's distance and the envelopes' distance to the target as ratios to
+the content copied, the pitch distance to the notes as they are written, the likelihood of the style's
+instrument, and what leaving the part out adds to each. The ± is the standard error by the jackknife over the
+pairs, of a difference that of the paired differences.
 """
 
 import argparse
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from retimbre import Settings, _spectrogram_domain, transfer
-from retimbre.alignment import instrument, notes, passage
-from retimbre.alignment.grid import Grid
-from retimbre.alignment.instrument import Instrument
-from retimbre.alignment.intonation import render_partials
+from retimbre import Settings, transfer
+from retimbre.alignment import isolation, replay, sampler
 from retimbre.alignment.notes import Notes
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.registry import Played
 from retimbre.metrics import spectral
 from retimbre.metrics.content import roll_distance
 from retimbre.metrics.features import ClipFeatures
-from retimbre.settings import ALIGNED
+from retimbre.sound.audio import Audio
+from study.envelopes import compare_envelopes
 from study.estimates import jackknife
 from study.pairs import REPORT, TUNE, Pair
+from study.recognition import Recogniser
 
-Columns = dict[str, list[float]]
-CPU = torch.device("cpu")
-
-
-def _own_noise(self: Instrument, played: Notes, deviations: Tensor, grid: Grid) -> Tensor:
-    return (
-        render_partials(self.amplitudes, played.activations, deviations, grid) + grid.bands.T @ played.noise
-    )
+COLUMNS = ("LSD", "timbre", "envelope", "pitch", "recognised")
+RELATIVE = COLUMNS[:3]
 
 
-def _neighbours(amplitudes: Tensor, weights: Tensor, grid: Grid) -> Tensor:
-    return notes.smooth_amplitudes(amplitudes, weights, (2.0, 0.02))
+def _no_frames(content: Passage) -> Notes:
+    notes = content.transcription.notes
+    return replace(notes, activations=0 * notes.activations, noise=0 * notes.noise)
 
 
-def parts(settings: Settings) -> Iterator[tuple[str, Settings, list[object]]]:
+def _as_measured(peaks: Tensor, unknown: Tensor) -> Tensor:
+    return peaks
+
+
+def _owned_by_none(events: list[object], n_frames: int, hop: float) -> Tensor:
+    return torch.full((len(events), n_frames), 1e-6)
+
+
+def _without_samples(clips: list[tuple[Tensor, float]], samples: Tensor) -> Played:
+    return Played(clips)
+
+
+def _parts() -> Iterator[tuple[str, Settings, list[object]]]:
     """Name, settings and patches of each row."""
-    held, free, _ = notes._N_ITER
-    (first, _), (second, _) = notes._NEIGHBOURS
-    yield "nothing", settings, []
-    yield "the alignment", replace(settings, align="none"), []
-    yield "the network: the played style as it is", replace(settings, strength=1.0), []
-    stays = patch.object(_spectrogram_domain, "interpolate", lambda content, played, strength: content)
-    yield "the content's way towards the style", settings, [stays]
-    yield "the waveform's own descent", replace(settings, n_iter_waveform=0), []
-    alone = ((first, 0.0), (second, 0.0))
-    yield "leaning on all pitches", settings, [patch.object(notes, "_NEIGHBOURS", alone)]
-    every = patch.object(notes, "sounding_notes", lambda activations: torch.ones_like(activations) > 0)
-    yield "dropping partials taken for notes", settings, [every]
-    yield "the second fit", settings, [patch.object(notes, "_N_ITER", (held, free, 0))]
-    yield "sharpening", settings, [patch.object(notes, "_SHARPNESS", 1.0)]
-    yield "source and filter", settings, [patch.object(instrument, "fit_source_filter", _neighbours)]
-    yield "noise that follows the notes", settings, [patch.object(Instrument, "play", _own_noise)]
-    level = patch.object(passage, "estimate_deviations", lambda magnitude, activations, grid: 0 * activations)
-    yield "pitches between the semitones", settings, [level]
-    yield (
-        "tuning",
-        settings,
-        [patch.object(passage, "estimate_tuning", lambda magnitude, n_fft, sample_rate: 0.0)],
-    )
+    default = Settings()
+    yield "nothing", default, []
+    yield "the notes: frames alone", replace(default, align="pitch"), []
+    yield "the alignment", replace(default, align="none"), []
+    yield "the frames", default, [patch.object(replay, "_beside_events", _no_frames)]
+    yield "the frames beneath notes", default, [patch.object(replay, "_FILL", 0.0)]
+    yield "the content's own share: strength 1", replace(default, strength=1.0), []
+    yield "the notes' own phase", default, [patch.object(replay, "Played", _without_samples)]
+    yield "resonances that stay", default, [patch.object(sampler, "_FORMANT", 0.0)]
+    yield "decays restored", default, [patch.object(sampler, "_STEEPEST", 0.0)]
+    yield "the cost of shared partials", default, [patch.object(sampler, "_UNCLEAR", 0.0)]
+    yield "collided partials from neighbours", default, [patch.object(isolation, "_fill", _as_measured)]
+    yield "what lies between partials", default, [patch.object(isolation, "_owned", _owned_by_none)]
 
 
-def measure_pairs(pairs: list[tuple[Pair, ClipFeatures, ClipFeatures]], settings: Settings) -> Columns:
-    """Measure LSD, timbre and pitch of every pair."""
-    columns: Columns = {"LSD": [], "timbre": [], "pitch": []}
-    for pair, style, target in pairs:
-        made = ClipFeatures.of(transfer(pair.content(), style.audio, settings).audio)
-        _append(columns, made, target, pair)
-    return columns
+def _measure(pair: Pair, made: Audio, judge: Recogniser) -> dict[str, float]:
+    output, target = ClipFeatures(made), ClipFeatures(pair.target())
+    return {
+        "LSD": spectral.log_spectral_distance(output, target),
+        "timbre": spectral.timbre_distance(output, target),
+        "envelope": compare_envelopes(made, target.audio, pair.score())["error"],
+        "pitch": roll_distance(output.piano_roll, pair.score_roll()),
+        "recognised": judge.likelihoods(made)[pair.style_instrument],
+    }
 
 
-def _append(columns: Columns, made: ClipFeatures, target: ClipFeatures, pair: Pair) -> None:
-    columns["LSD"].append(spectral.log_spectral_distance(made, target))
-    columns["timbre"].append(spectral.timbre_distance(made, target))
-    columns["pitch"].append(roll_distance(made.piano_roll, pair.score_roll()))
+def measure_pair(pair: Pair, judge: Recogniser) -> list[dict[str, float]]:
+    """Measure the content copied, and then the output of every row."""
+    torch.set_num_threads(1)
+    rows = [_measure(pair, pair.content(), judge)]
+    for _, settings, patches in _parts():
+        with ExitStack() as stack:
+            for patched in patches:
+                stack.enter_context(patched)  # type: ignore[arg-type]
+            made = transfer(pair.content(), pair.style(), settings).audio
+        rows.append(_measure(pair, made, judge))
+    return rows
 
 
 def _ratio(values: list[float], references: list[float]) -> float:
@@ -98,38 +108,24 @@ def _more(values: list[float], others: list[float], references: list[float]) -> 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the benchmark, for its judge of instruments")
     parser.add_argument("--pairs", choices=["report", "tune"], default="report")
-    parser.add_argument("--strength", type=float, default=ALIGNED)
+    parser.add_argument("--jobs", type=int, default=2, help="processes of one thread")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    chosen = [pair for pair in (REPORT if options.pairs == "report" else TUNE) if pair.kind == "melodic"]
-    pairs = [(pair, ClipFeatures(pair.style()), ClipFeatures(pair.target())) for pair in chosen]
-    copied: Columns = {"LSD": [], "timbre": [], "pitch": []}
-    for pair, _, target in pairs:
-        _append(copied, ClipFeatures(pair.content()), target, pair)
-    ones = [1.0] * len(pairs)
-    references = {"LSD": copied["LSD"], "timbre": copied["timbre"], "pitch": ones}
-    print(
-        "| left out | " + " | ".join(references) + " | " + " | ".join(f"{n}, more" for n in references) + " |"
-    )
-    print("|" + "---|" * 7)
-    whole: Columns = {}
-    for name, settings, patches in parts(Settings(strength=options.strength)):
-        with ExitStack() as stack:
-            for patched in patches:
-                stack.enter_context(patched)  # type: ignore[arg-type]
-            found = measure_pairs(pairs, settings)
-        whole = whole or found
-        cells = [jackknife(_ratio, found[n], references[n]).text() for n in references]
-        more = [jackknife(_more, found[n], whole[n], references[n]).text(3) for n in references]
-        print(
-            f"| {name} | "
-            + " | ".join(cells)
-            + " | "
-            + " | ".join(more if found is not whole else "---")
-            + " |",
-            flush=True,
-        )
+    pairs = [pair for pair in (REPORT if options.pairs == "report" else TUNE) if pair.kind == "melodic"]
+    judge = Recogniser.load_or_train(options.folder)
+    with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        copied, whole, *rows = zip(*pool.map(measure_pair, pairs, [judge] * len(pairs)), strict=True)
+    print(f"| left out | {' | '.join(COLUMNS)} | {' | '.join(f'{name}, more' for name in COLUMNS)} |")
+    print("|---" * (1 + 2 * len(COLUMNS)) + "|")
+    for (name, _, _), row in zip(_parts(), [whole, *rows], strict=True):
+        cells, more = [], []
+        for column in COLUMNS:
+            values, others = ([found[column] for found in of] for of in (row, whole))
+            references = [found[column] if column in RELATIVE else 1.0 for found in copied]
+            cells.append(jackknife(_ratio, values, references).text())
+            more.append("-" if row is whole else jackknife(_more, values, others, references).text(3))
+        print(f"| {' | '.join([name, *cells, *more])} |", flush=True)
 
 
 if __name__ == "__main__":
