@@ -106,3 +106,12 @@ def test_the_pitch_of_a_note_is_found_between_semitones() -> None:
     )
     pitches = [mean_pitch(passage, event) for event in passage.events]
     assert pitches == pytest.approx([60.0, 67.3], abs=0.04)
+
+
+def test_notes_of_many_pieces_are_cut_out_where_they_are() -> None:
+    piece = _tone(60, 0.3, 0.7, SAW, total=1.0)  # 22 050 samples: each piece has 418 fewer than its frames
+    passage = Passage([torch.from_numpy(piece).float()[None]] * 12, RATE, Window(2048, 512))
+    notes = isolate_notes(passage, passage.events)
+    assert len(notes) == 12
+    for note in notes:
+        assert _match(note.samples, piece, 0.3 - note.onset) > 0.8  # the onset is found to some milliseconds

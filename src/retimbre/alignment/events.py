@@ -46,8 +46,8 @@ class NoteEvent:
     """Note of a clip.
 
     Attributes:
-        onset: Seconds from the start of the passage.
-        end: Seconds from the start of the passage, later than the onset.
+        onset: Seconds from the start of the passage, by its frames.
+        end: Seconds likewise, later than the onset.
         pitch: MIDI number, in the range of :mod:`retimbre.alignment.grid`.
         level: Loudness, the sum of the magnitudes of its partials in a frame, as the mean of the first .15 s.
         certainty: How sure it is, 0 to 1.
@@ -65,15 +65,18 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
     notes, grid = passage.transcription.notes, passage.transcription.grid
     window, rate = passage.window, passage.sample_rate
     events: list[NoteEvent] = []
-    first, begin = 0, 0.0
+    first = 0
     for piece in passage.pieces:
         n_frames = 1 + piece.shape[1] // window.hop_length
         own = Notes(notes.amplitudes, notes.activations[:, first : first + n_frames], notes.noise)
         if own.activations.any():
             attacks = find_attacks(piece, rate, window, own, grid)
             found = _found(attacks, piece.shape[1] / rate)
+            begin = (
+                first * window.hop_length / rate
+            )  # by the frames of the passage, in which notes are cut out
             events += [replace(e, onset=e.onset + begin, end=e.end + begin) for e in found]
-        first, begin = first + n_frames, begin + piece.shape[1] / rate
+        first += n_frames
     return events
 
 

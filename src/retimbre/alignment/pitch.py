@@ -19,6 +19,17 @@ TONAL = 0.45
 soundfont, on several songs, the least is .54 (a marimba), of five drum kits the highest .39."""
 
 
+def least_tonality(tonalities: Sequence[float], content: Passage) -> float:
+    """Compute the least tonality of styles and a content; 0 where one has no pitches.
+
+    Where a style has none, the content is not transcribed.
+    """
+    least = min(tonalities)
+    if least >= TONAL:
+        least = min(least, content.transcription.notes.tonality)
+    return least if least >= TONAL else 0.0
+
+
 class PitchAlignment:
     """Alignment that plays a style at a content's pitches.
 
@@ -37,10 +48,7 @@ class PitchAlignment:
 
     def suits(self, content: Passage) -> float:
         """Give the least tonality of style and content; 0 where one has no pitches."""
-        least = min(self.tonalities)
-        if least >= TONAL:
-            least = min(least, content.transcription.notes.tonality)
-        return least if least >= TONAL else 0.0
+        return least_tonality(self.tonalities, content)
 
     def play(self, content: Passage) -> Played:
         """Play the notes of a content on the instruments, with the content's power."""

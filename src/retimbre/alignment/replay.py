@@ -17,7 +17,7 @@ from retimbre.alignment.instrument import Instrument
 from retimbre.alignment.isolation import TAIL
 from retimbre.alignment.notes import Notes
 from retimbre.alignment.passage import Passage
-from retimbre.alignment.pitch import TONAL
+from retimbre.alignment.pitch import least_tonality
 from retimbre.alignment.registry import Played
 from retimbre.alignment.sampler import Sampler
 from retimbre.sound.stereo import joint_magnitude, stereo_image
@@ -52,10 +52,8 @@ class NoteAlignment:
 
     def suits(self, content: Passage) -> float:
         """Rate it above the alignment by frames where style and content have notes; 0 otherwise."""
-        least = min(self.tonalities)
-        if least >= TONAL:
-            least = min(least, content.transcription.notes.tonality)
-        if least < TONAL or not content.events or not all(sampler.notes for sampler, _, _ in self._players):
+        least = least_tonality(self.tonalities, content)
+        if not least or not content.events or not all(sampler.notes for sampler, _, _ in self._players):
             return 0.0
         return (1 + least) / 2
 
