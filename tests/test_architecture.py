@@ -21,7 +21,7 @@ INSIDE = {
     "optim": ["step", "lbfgs", "adam", "minimise"],
     "alignment": [
         *("grid", "notes", "intonation", "attacks", "events", "instrument", "passage"),
-        *("isolation", "stretch", "sampler", "registry", "pitch", "replay", "spectrum", "target"),
+        *("partials", "isolation", "stretch", "sampler", "registry", "pitch", "replay", "spectrum", "target"),
     ],
     "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
     "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],

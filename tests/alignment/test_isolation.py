@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from retimbre.alignment.events import NoteEvent
-from retimbre.alignment.isolation import isolate_notes, mean_pitch
+from retimbre.alignment.isolation import isolate_notes
+from retimbre.alignment.partials import mean_pitch
 from retimbre.alignment.passage import Passage
 from retimbre.sound.stft import Window
 

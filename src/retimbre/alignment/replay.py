@@ -14,8 +14,8 @@ import torch
 
 from retimbre.alignment.grid import LOWEST
 from retimbre.alignment.instrument import Instrument
-from retimbre.alignment.isolation import TAIL
 from retimbre.alignment.notes import Notes
+from retimbre.alignment.partials import TAIL
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import least_tonality
 from retimbre.alignment.registry import Played

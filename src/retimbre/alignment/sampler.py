@@ -17,15 +17,8 @@ import torch
 from retimbre.alignment.events import NoteEvent
 from retimbre.alignment.grid import HIGHEST, LOWEST
 from retimbre.alignment.instrument import fit_source_filter
-from retimbre.alignment.isolation import (
-    EDGE,
-    NoteSample,
-    Samples,
-    isolate_notes,
-    mean_pitch,
-    pitch_curve,
-    unsteadiness,
-)
+from retimbre.alignment.isolation import NoteSample, Samples, isolate_notes
+from retimbre.alignment.partials import EDGE, mean_pitch, pitch_curve, unsteadiness
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.stretch import bend, change_pitch, stretch
 

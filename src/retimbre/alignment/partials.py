@@ -1,0 +1,144 @@
+"""The pitch of every note from frame to frame, and its partials: where they lie and which lie on others'."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from retimbre.alignment.events import NoteEvent
+from retimbre.alignment.grid import LOWEST, N_PARTIALS, TOP, lobe_width
+from retimbre.alignment.passage import Passage
+
+TAIL = 0.3
+"""Seconds after its end in which a note still rings."""
+
+EDGE = 2  # frames at either end of a note in which its pitch is not sure
+_LOBE_WIDTHS = 3.0  # standard deviations to which a lobe reaches
+_COLLISION = 2.5  # standard deviations between two partials that count as one
+_COVER = 4.0  # peak of a lobe's cover, limited to one: a lobe as wide as the window's belongs to its note
+
+
+def fundamental(passage: Passage, event: NoteEvent) -> Tensor:
+    """Estimate the fundamental frequency of a note in Hz in every frame of a clip, (T,).
+
+    Outside the note, and where its deviation from the semitone is not known, it is the note's mean.
+    """
+    transcription, rate = passage.transcription, passage.sample_rate / passage.window.hop_length
+    row = event.pitch - LOWEST
+    activation, deviation = transcription.notes.activations[row].cpu(), transcription.deviations[row].cpu()
+    inside = torch.zeros_like(activation, dtype=torch.bool)
+    inside[int(event.onset * rate) : int(event.end * rate) + 1] = True
+    weight = activation * inside
+    mean = (weight * deviation).sum() / weight.sum().clamp(min=1e-9)
+    semitones = torch.where(weight > 0, deviation, mean)
+    hertz: Tensor = transcription.grid.hertz[row, 0].cpu() * 2 ** (semitones / 12)
+    return hertz
+
+
+def pitch_curve(passage: Passage, event: NoteEvent) -> npt.NDArray[np.float64]:
+    """Estimate the pitch of a note in every frame from onset to end, (T,), as MIDI numbers with fractions."""
+    rate = passage.sample_rate / passage.window.hop_length
+    hertz = fundamental(passage, event)[int(event.onset * rate) : int(event.end * rate) + 1]
+    curve: npt.NDArray[np.float64] = 69 + 12 * np.log2(hertz.double().numpy() / 440)
+    return curve
+
+
+def mean_pitch(passage: Passage, event: NoteEvent) -> float:
+    """Estimate the pitch of a note as a MIDI number with its fraction: the median over its frames."""
+    return float(np.median(pitch_curve(passage, event)))
+
+
+def unsteadiness(curve: npt.NDArray[np.float64]) -> float:
+    """Measure how much a pitch varies: its standard deviation in semitones, without the ends of the note."""
+    return float(curve[EDGE:-EDGE].std()) if len(curve) > 4 * EDGE else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Partials of a note over the frames in which it sounds, its tail included.
+
+    Attributes:
+        frames: Frames of the clip.
+        end: End of the tail in seconds.
+        hertz: Frequencies of the partials in Hz, (K, T).
+        width: Standard deviations of their lobes in Hz, (K, T).
+        bins: Bins around each partial, (K, T, J).
+        lobes: Lobe of each partial in these bins, of height 1, (K, T, J).
+        peaks: Magnitudes of the clip at the partials, (K, T).
+        is_present: Whether the partials lie in the spectrogram, boolean (K, T).
+    """
+
+    frames: slice
+    end: float
+    hertz: Tensor
+    width: Tensor
+    bins: Tensor
+    lobes: Tensor
+    peaks: Tensor
+    is_present: Tensor
+
+    def _places(self) -> Tensor:
+        n_frames = self.hertz.shape[1]
+        return (self.bins * n_frames + torch.arange(n_frames)[:, None]).flatten()
+
+    def render(self, amplitudes: Tensor, n_bins: int) -> Tensor:
+        """Render partials of these amplitudes (K, T): magnitudes (F, T)."""
+        values = (self.lobes * amplitudes[..., None]).flatten()
+        flat = torch.zeros(n_bins * amplitudes.shape[1]).index_add_(0, self._places(), values)
+        return flat.view(n_bins, -1)
+
+    def cover(self, n_bins: int) -> Tensor:
+        """Compute how much of each bin the lobes cover, 0 to 1, (F, T)."""
+        values = ((_COVER * self.lobes).clamp(max=1) * self.is_present[..., None]).flatten()
+        flat = torch.zeros(n_bins * self.hertz.shape[1]).scatter_reduce_(0, self._places(), values, "amax")
+        return flat.view(n_bins, -1)
+
+
+def track_partials(passage: Passage, events: Sequence[NoteEvent], magnitude: Tensor) -> Iterator[Track]:
+    """Follow the partials of every note.
+
+    Args:
+        passage: The clip.
+        events: Its notes.
+        magnitude: Its joint magnitudes, (F, T).
+    """
+    n_bins, n_frames = magnitude.shape
+    rate = passage.sample_rate / passage.window.hop_length
+    step = passage.sample_rate / passage.window.n_fft
+    order = torch.arange(1, N_PARTIALS + 1)[:, None]
+    for event in events:
+        f0 = fundamental(passage, event)
+        again = [e.onset for e in events if e.pitch == event.pitch and e.onset > event.onset]
+        end = min([event.end + TAIL, n_frames / rate, *again])
+        first, last = int((event.onset - 0.04) * rate), int(np.ceil((end + 0.02) * rate))
+        frames = slice(max(0, first), min(n_frames, max(last, first + 2) + 1))
+        hertz = order * f0[frames]
+        is_present = hertz < min(TOP, (n_bins - 8) * step)
+        width = lobe_width(hertz, step)
+        reach = int((_LOBE_WIDTHS * width[is_present].amax() / step).ceil()) if is_present.any() else 1
+        bins = (hertz / step).round().long()[..., None] + torch.arange(-reach, reach + 1)
+        distance = (bins * step - hertz[..., None]) / width[..., None]
+        bins = bins.clamp(0, n_bins - 1)
+        lobes = (-0.5 * distance.square()).exp() * (distance.abs() < _LOBE_WIDTHS) * is_present[..., None]
+        values = magnitude[bins, torch.arange(n_frames)[frames][:, None]]
+        peaks = (values * (distance.abs() < 1.5)).amax(dim=2) * is_present
+        yield Track(frames, end, hertz, width, bins, lobes, peaks, is_present)
+
+
+def find_collisions(track: Track, tracks: Sequence[Track]) -> Tensor:
+    """Find the partials of a note that lie on those of another note, (K, T)."""
+    collided = torch.zeros_like(track.is_present)
+    for other in tracks:
+        first = max(track.frames.start, other.frames.start)
+        last = min(track.frames.stop, other.frames.stop)
+        if other is track or last <= first:
+            continue
+        mine = slice(first - track.frames.start, last - track.frames.start)
+        hertz = track.hertz[:, mine]
+        f0 = other.hertz[0, first - other.frames.start : last - other.frames.start]
+        nearest = (hertz / f0).round().clamp(1, N_PARTIALS) * f0
+        collided[:, mine] |= (hertz - nearest).abs() < _COLLISION * track.width[:, mine]
+    return collided
