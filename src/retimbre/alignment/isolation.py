@@ -1,11 +1,12 @@
 """Isolation of notes: the samples of every single note of a clip, cut out of it by soft masks.
 
 At frame t, the bins around the partials k f0 of the sounding notes are shared between these notes in
-proportion to their power there; a partial that lies on another note's is estimated from its neighbours, in
-log magnitude over k. What lies between all partials (hammer, breath, bow) belongs to the newest onset, and
-to its notes in equal parts where several have it:
+proportion to their power there. A partial that lies on another note's gets the level that the instrument's
+other notes let expect (:mod:`retimbre.alignment.courses`). What lies between all partials (hammer, breath,
+bow) belongs to the newest onset, and to its notes in equal parts where several have it:
 
-    m(n, f, t) = c(f, t) v(n, f, t)^2 / sum_j v(j, f, t)^2 + (1 - c(f, t)) o(n, t)
+    m(n, f, t) = c(f, t) s(n, f, t) + (1 - c(f, t)) o(n, t)
+    s(n, f, t) = v(n, f, t)^2 / sum_j v(j, f, t)^2, or v(n, f, t) / |x(f, t)| at partials that lie on others'
 
 with v a note's partials as lobes of the window, c the cover of all lobes and o the share of the newest onset.
 The masks are applied to complex bins, so that a note keeps its phase, and with it its attack.
@@ -19,8 +20,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from retimbre.alignment.courses import Course, complete
 from retimbre.alignment.events import NoteEvent
-from retimbre.alignment.partials import Track, find_collisions, pitch_curve, track_partials, unsteadiness
+from retimbre.alignment.partials import (
+    Track,
+    find_collisions,
+    loud_collisions,
+    mean_pitch,
+    pitch_curve,
+    track_partials,
+    unsteadiness,
+)
 from retimbre.alignment.passage import Passage
 from retimbre.sound.stft import Window
 
@@ -29,6 +39,12 @@ Samples = npt.NDArray[np.float32]
 _FADE_IN, _FADE_OUT = 0.02, 0.02
 """Seconds before the onset and before the end of the tail: the window spreads a note over its own length."""
 
+_SHARED, _GAIN = 0.1, 1.5
+"""Height of a lobe to which a partial that collides has its bins, and the most by which a bin is raised, as
+two partials may have cancelled. Set once."""
+
+_SILENT = 1e-6  # magnitude of a partial that is not there
+_REACH = 2  # frames before the end of a note from which a window of four sees its release
 _CHORD = 0.03  # seconds within which onsets count as one
 _BODY = 0.25  # seconds after the onset over which the level is measured
 _LEAST = 0.06  # seconds of a note that can be used
@@ -74,20 +90,20 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
     magnitude = bins.abs().square().mean(dim=0).sqrt()
     rate, window = passage.sample_rate, passage.window
     tracks = list(track_partials(passage, events, magnitude))
-    collisions = [find_collisions(track, tracks) for track in tracks]
-    total = torch.full_like(magnitude, 1e-12)
-    cover = torch.zeros_like(magnitude)
-    amplitudes = []
-    for track, collided in zip(tracks, collisions, strict=True):
-        amplitudes.append(_fill(track.peaks, collided | ~track.is_present))
-        total[:, track.frames] += track.render(amplitudes[-1], len(magnitude)).square()
+    amplitudes, collisions = _own_amplitudes(passage, events, tracks, magnitude.shape)
+    total, cover = torch.full_like(magnitude, 1e-12), torch.zeros_like(magnitude)
+    for track, own in zip(tracks, amplitudes, strict=True):
+        total[:, track.frames] += track.render(own, len(magnitude)).square()
         covered = track.cover(len(magnitude))
         cover[:, track.frames] = torch.maximum(cover[:, track.frames], covered)
     owned = _owned(events, magnitude.shape[1], window.hop_length / rate)
     notes = []
     for n, (event, track) in enumerate(zip(events, tracks, strict=True)):
         here = track.frames
-        share = track.render(amplitudes[n], len(magnitude)).square() / total[:, here]
+        own = track.render(amplitudes[n], len(magnitude))
+        is_shared = track.render(collisions[n].to(own), len(magnitude)) > _SHARED
+        gain = (own / magnitude[:, here].clamp(min=1e-12)).clamp(max=_GAIN)
+        share = torch.where(is_shared, gain, own.square() / total[:, here])
         mask = cover[:, here] * share + (1 - cover[:, here]) * owned[n, here]
         n_samples = (mask.shape[1] - 1) * window.hop_length
         samples = _principal(_cpu(window).istft(bins[:, :, here] * mask, n_samples))
@@ -105,16 +121,40 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
     return notes
 
 
-def _fill(peaks: Tensor, unknown: Tensor) -> Tensor:
-    """Interpolate unknown partials (K, T) in log magnitude between their known neighbours, never upwards."""
-    filled, k = peaks.clone(), np.arange(len(peaks))
-    levels = peaks.clamp(min=1e-9).log().numpy()
-    for t in unknown.any(dim=0).nonzero()[:, 0].tolist():
-        known = (~unknown[:, t]).numpy()
-        if known.any():
-            guess = torch.from_numpy(np.exp(np.interp(k, k[known], levels[known, t]))).to(peaks)
-            filled[:, t] = torch.minimum(guess, peaks[:, t])
-    return filled
+def _own_amplitudes(
+    passage: Passage, events: Sequence[NoteEvent], tracks: Sequence[Track], shape: torch.Size
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Estimate the magnitudes of each note's own partials, (K, T) each, and find where others are in them.
+
+    At first every partial that lies on another's is taken as unknown; then only those on which another is
+    loud: a bass note has partials near everybody's, and most are too soft to matter.
+    """
+    collisions = [find_collisions(track, tracks) for track in tracks]
+    amplitudes = _completed(passage, events, tracks, collisions)
+    total = torch.zeros(shape)
+    for track, own in zip(tracks, amplitudes, strict=True):
+        total[:, track.frames] += track.render(own, len(total)).square()
+    collisions = loud_collisions(tracks, collisions, amplitudes, total)
+    return _completed(passage, events, tracks, collisions), collisions
+
+
+def _completed(
+    passage: Passage, events: Sequence[NoteEvent], tracks: Sequence[Track], collisions: Sequence[Tensor]
+) -> list[Tensor]:
+    """Complete the magnitudes of the partials of every note, (K, T), where they collide."""
+    courses, frame = [], passage.window.hop_length / passage.sample_rate
+    for event, track, collided in zip(events, tracks, collisions, strict=True):
+        n_frames = track.peaks.shape[1]
+        onset, end = (round(at / frame) - track.frames.start for at in (event.onset, event.end))
+        onset = min(max(0, onset), n_frames - 1)
+        levels = 20 * track.peaks.double().clamp(min=_SILENT).log10()
+        known = ~collided & track.is_present & (track.peaks > _SILENT)
+        end = min(max(onset + 1, end - _REACH), n_frames)
+        courses.append(Course(levels.numpy(), known.numpy(), onset, end, mean_pitch(passage, event)))
+    return [
+        torch.from_numpy(10 ** (levels / 20)).to(track.peaks) * track.is_present
+        for levels, track in zip(complete(courses), tracks, strict=True)
+    ]
 
 
 def _owned(events: Sequence[NoteEvent], n_frames: int, hop: float) -> Tensor:
