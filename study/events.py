@@ -58,9 +58,13 @@ def score(truth: Sequence[Event], found: Sequence[Event], *, ends: bool) -> tupl
 
 def package_events(clip: Audio) -> list[Event]:
     """Find the events of a clip by :attr:`retimbre.alignment.passage.Passage.events`."""
+    return [(event.onset, event.end, event.pitch) for event in passage_of(clip).events]
+
+
+def passage_of(clip: Audio) -> Passage:
+    """Bring a clip to the level and under the window of a transfer as it comes."""
     window = Window.at_rate(Settings(), clip.sample_rate, torch.device("cpu"))
-    passage = Passage([normalized(clip, clip.sample_rate)], clip.sample_rate, window)
-    return [(event.onset, event.end, event.pitch) for event in passage.events]
+    return Passage([normalized(clip, clip.sample_rate)], clip.sample_rate, window)
 
 
 def trained_events(clip: Audio) -> list[Event]:

@@ -59,6 +59,7 @@ class NoteSample:
     Attributes:
         samples: Samples (N,), from a little before the onset to the end of the tail.
         pitch: MIDI number, with its fraction.
+        start: Onset in the clip in seconds.
         onset: Seconds from the first sample to the onset.
         duration: Seconds from the onset to the end, without the tail.
         level: Root mean square of the first quarter of a second.
@@ -70,6 +71,7 @@ class NoteSample:
 
     samples: Samples
     pitch: float
+    start: float
     onset: float
     duration: float
     level: float
@@ -200,9 +202,8 @@ def _trim(
     decay = _decay(cut[before:], duration, rate)
     curve = pitch_curve(passage, event)
     pitch = float(np.median(curve))
-    return NoteSample(
-        cut, pitch, before / rate, duration, level, clarity, decay, partials, unsteadiness(curve)
-    )
+    measured = (duration, level, clarity, decay, partials, unsteadiness(curve))
+    return NoteSample(cut, pitch, event.onset, before / rate, *measured)
 
 
 def _decay(samples: Samples, duration: float, rate: int) -> float:

@@ -56,6 +56,24 @@ class Wanted:
     level: float
 
 
+def wanted_notes(content: Passage, events: Sequence[NoteEvent]) -> list[Wanted]:
+    """Measure the notes of a content as they are to be played.
+
+    Args:
+        content: The clip.
+        events: Its notes, by onset.
+    """
+    median = float(np.median([event.level for event in events])) if events else 1.0
+    return [
+        Wanted(
+            mean_pitch(content, event),
+            max(0.05, event.end - event.onset),
+            float(np.clip(event.level / max(median, 1e-12), _SOFTEST, _LOUDEST)),
+        )
+        for event in events
+    ]
+
+
 class Sampler:
     """Notes of a clip as samples, ready to be played.
 
@@ -88,15 +106,7 @@ class Sampler:
             content: The other clip.
             events: Its notes, by onset.
         """
-        median = float(np.median([event.level for event in events])) if events else 1.0
-        wanted = [
-            Wanted(
-                mean_pitch(content, event),
-                max(0.05, event.end - event.onset),
-                float(np.clip(event.level / max(median, 1e-12), _SOFTEST, _LOUDEST)),
-            )
-            for event in events
-        ]
+        wanted = wanted_notes(content, events)
         made = np.zeros((len(content.pieces[0]), content.n_samples), np.float32)
         for event, want, index in zip(events, wanted, self.choose(wanted), strict=True):
             places = _channel_levels(content, event)
