@@ -1,6 +1,7 @@
 """The command of the study's benchmark: ``python -m study -o FOLDER``."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,8 @@ def _progress(quiet: bool) -> Iterator[tuple[OnProgress, OnProgress]]:
 def main() -> int:
     """Run the benchmark: 0 done, 2 an error in one line on stderr, 130 interrupted."""
     options = _arguments()
+    # Python leaves it ignored where a script has started it in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with _progress(options.quiet) as (show, show_training):
             outcome = benchmark(

@@ -1,6 +1,7 @@
 """Trials in processes of one thread each, or one after the other in this one."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -76,8 +77,6 @@ def _run_in_processes(
                     n_done += done.get()
                 yield n_done
         except BaseException:
-            for future in waiting:
-                future.cancel()
             children = set(multiprocessing.active_children()) - before
             for child in children:
                 child.terminate()
@@ -89,7 +88,6 @@ def _run_in_processes(
 
 _done: "multiprocessing.SimpleQueue[int] | None" = None
 _recogniser: Recogniser | None = None
-_terminated = False
 
 
 def _start(done: "multiprocessing.SimpleQueue[int]", recogniser: Recogniser | None) -> None:
@@ -103,14 +101,15 @@ def _start(done: "multiprocessing.SimpleQueue[int]", recogniser: Recogniser | No
 
 
 def _terminate(signum: int, frame: object) -> None:
-    """Unwind the trial at hand, so that no temporary file stays, and start no other."""
-    global _terminated  # noqa: PLW0603
-    _terminated = True
+    """Unwind the trial at hand, so that no temporary file stays; the pool may send the signal once more."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(128 + signum)
 
 
 def _run_part(cache: Path, part: Sequence[Task]) -> None:
     assert _done is not None
-    if not _terminated:
+    try:
         for _ in trials.run_trials(cache, part, _recogniser):
             _done.put(1)
+    except SystemExit:
+        os._exit(1)  # the pool would take it for a result and give this process the next part

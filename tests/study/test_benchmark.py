@@ -1,5 +1,6 @@
 """The benchmark, and its command ``python -m study``."""
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -179,8 +180,9 @@ def test_the_command_works_in_processes(tmp_path: Path) -> None:
 @needs_the_files
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_ctrl_c_ends_the_processes_with_what_is_done(tmp_path: Path) -> None:
-    command = [*COMMAND, "-o", "out"]
-    command += ["--pairs", "tune", "--methods", "ulyanov", "--jobs", "2"]  # half a minute for each pair
+    """Also of a command that a script has started in its background, where a shell turns Ctrl-C off."""
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND, "-o", "out"]
+    command += ["--pairs", "tune", "--methods", "ulyanov", "--seconds", "2", "--jobs", "2"]  # slow: 10 s each
     command += ["--kinds", "percussive"]  # for which no judge is trained
     with subprocess.Popen(
         command,
@@ -191,13 +193,17 @@ def test_ctrl_c_ends_the_processes_with_what_is_done(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.rglob("target.json"))) < 2:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-        stdout, stderr = process.communicate(timeout=30)
+        try:
+            deadline = time.monotonic() + 60
+            while len(list(tmp_path.rglob("target.json"))) < 2:
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline, "no trial is done"
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+            stdout, stderr = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what did not end by itself
     assert process.returncode == 130, stderr
     assert "the same command goes on from here" in stderr
     assert "Traceback" not in stderr
