@@ -113,6 +113,23 @@ FIGURES = (
         _measure("envelope", "noise_absolute"),
         digits=1,
     ),
+    Figure(
+        "stroke",
+        "stroke",
+        "distance of the strokes' spectra over 200 ms to the target's, ratio to the content copied",
+        _measure("strokes", "stroke"),
+        relative=True,
+        unit=" dB",
+        unit_digits=1,
+    ),
+    Figure(
+        "fall",
+        "fall",
+        "distance of the times in which strokes fall by 20 dB to the target's, ratio to the content copied",
+        _measure("strokes", "fall"),
+        relative=True,
+        unit=" octaves",
+    ),
     Figure("pace", "s per 10 s", "seconds of one core for 10 s of sound", lambda trial: trial.pace or None),
 )
 """Columns of the table. Lower is better, but for the onsets and what is recognised, where higher is; noise is

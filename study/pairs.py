@@ -16,7 +16,7 @@ import numpy as np
 
 from retimbre.metrics import transcriber as transcribe
 from retimbre.music.orchestra import KITS, Soundfont, render
-from retimbre.music.score import GREENSLEEVES, MINUET, Piece
+from retimbre.music.score import GREENSLEEVES, MINUET, Piece, arrange_for_drums
 from retimbre.sound.audio import Audio
 from study.grooves import GROOVES
 from study.songs import SONGS
@@ -108,6 +108,14 @@ class Pair:
             for start, end, pitch in notes
             if start * quarter < self.seconds
         ]
+
+    def strokes(self) -> list[float]:
+        """List the onsets of the target in seconds, each once: of its notes, or of the drums' arrangement."""
+        song = self.content_song
+        if self.style_instrument in KITS and not song.percussive:
+            song = arrange_for_drums(song)
+        onsets = {note.start * 60 / song.tempo for note in song.notes}
+        return sorted(onset for onset in onsets if onset < self.seconds)
 
     def content(self) -> Audio:
         """Render the content, (1, N) at ``RATE``."""

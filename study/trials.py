@@ -26,6 +26,7 @@ from study.envelopes import compare_envelopes, compare_noise
 from study.methods import Clips, Method
 from study.pairs import Pair
 from study.recognition import Recogniser
+from study.strokes import compare_strokes
 
 Measures = dict[str, dict[str, float]]
 
@@ -77,8 +78,9 @@ class Trial:
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
         measures: Groups of :func:`retimbre.metrics.measures.measure`. For a pair of pitched instruments also
             ``score_distance``: ``pitch``, the pitch distance to the score, and ``envelope``, the values of
-            :mod:`study.envelopes`. For a pitched style ``heard``: ``recognised``, the likelihood of its
-            instrument, and ``first``, 1 where no other's is higher.
+            :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a pitched
+            style ``heard``: ``recognised``, the likelihood of its instrument, and ``first``, 1 where no
+            other's is higher.
         file: Path of the output.
     """
 
@@ -155,6 +157,8 @@ def _measure(
                 compare(output, target.audio, pair.score()) for compare in (compare_envelopes, compare_noise)
             )
             found["envelope"] = {name: value for values in compared for name, value in values.items()}
+    elif output.samples.any():
+        found["strokes"] = compare_strokes(output, target.audio, pair.strokes())
     if recogniser is not None and pair.style_instrument in PROGRAMS and output.samples.any():
         likelihoods = recogniser.likelihoods(output)
         ours = likelihoods[pair.style_instrument]
