@@ -181,6 +181,7 @@ class SpectrogramStyle:
                 content.tonality,
                 self.tonality,
                 content.reliability,
+                content.n_strokes,
             ),
         )
 

@@ -1,4 +1,4 @@
-"""A clip as alignments take it: samples, spectrogram and notes, each computed at first use."""
+"""A clip as alignments take it: samples, spectrogram, notes and strokes, each computed at first use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from torch import Tensor
 from retimbre.alignment.events import NoteEvent, find_events, reliability
 from retimbre.alignment.grid import Grid
 from retimbre.alignment.intonation import estimate_deviations
+from retimbre.alignment.kit import Kit
 from retimbre.alignment.notes import Notes, estimate_tuning, transcribe
+from retimbre.alignment.strokes import StrokeFrames
 from retimbre.sound.stereo import joint_magnitude
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
@@ -84,6 +86,17 @@ class Passage:
     def events(self) -> list[NoteEvent]:
         """Notes of the clip by onset; it must not be silent."""
         return find_events(self)
+
+    @cached_property
+    def kit(self) -> Kit:
+        """Strokes of the clip, of all channels together."""
+        samples = torch.cat(self.pieces, dim=1).mean(dim=0).cpu().numpy()
+        return Kit.of(StrokeFrames.of(samples, self.sample_rate))
+
+    @property
+    def n_strokes(self) -> int | None:
+        """Number of onsets of strokes; ``None`` before they are found."""
+        return len(self.kit.onsets) if "kit" in vars(self) else None
 
     @property
     def reliability(self) -> float | None:

@@ -30,11 +30,13 @@ class Played:
             content, and the style stays as it is.
         samples: The same as sound, (C, N) of the content's shape, where the alignment has it: the search for
             a phase then starts from its phase, and not from the content's.
+        strength: Strength where none is set, if the alignment has one of its own.
     """
 
     clips: Sequence[tuple[Tensor, float]]
     replaces_style: bool = True
     samples: Tensor | None = None
+    strength: float | None = None
 
 
 class Alignment(Protocol):

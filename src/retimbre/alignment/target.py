@@ -26,6 +26,7 @@ class Choice:
         tonality: Tonality of the content, 0 to 1; ``None`` where nothing depended on it.
         style_tonality: Tonality of each style clip; empty where nothing depended on it.
         reliability: Mean certainty of the content's notes, 0 to 1; ``None`` where none were sought.
+        n_strokes: Number of the content's onsets of strokes; ``None`` where none were sought.
     """
 
     how: str
@@ -33,6 +34,7 @@ class Choice:
     tonality: float | None = None
     style_tonality: tuple[float, ...] = ()
     reliability: float | None = None
+    n_strokes: int | None = None
 
 
 def choose_alignment(alignments: Mapping[str, Alignment], align: str, content: Passage) -> str:
@@ -48,6 +50,8 @@ def default_strength(played: Played | None) -> float:
     """Choose the strength where none is set: higher where the style has the content's notes, and as sound."""
     if played is None or not played.replaces_style:
         return BALANCED
+    if played.strength is not None:
+        return played.strength
     return ALIGNED if played.samples is None else REPLAYED
 
 

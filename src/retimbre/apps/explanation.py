@@ -10,11 +10,17 @@ from retimbre.settings import Settings
 _HOW = {
     "none": "content and style stay as they are",
     "notes": "the style's own notes are played at the content's",
+    "strokes": "the style's own strokes are played at the content's",
     "pitch": "the style is played at the content's pitches",
     "quantile": "the content moves towards the style's levels in 40 bands, and the style stays as it is",
     "equalised": "the content moves towards the style's mean spectrum, and the style stays as it is",
 }
-_OF = {"notes": "a style whose notes are played", "pitch": "an aligned style", "none": "a style as it is"}
+_OF = {
+    "notes": "a style whose notes are played",
+    "strokes": "a style whose strokes are played",
+    "pitch": "an aligned style",
+    "none": "a style as it is",
+}
 
 
 def explain(result: Result) -> list[str]:
@@ -45,6 +51,9 @@ def _alignments(result: Result) -> list[str]:
         if sure:
             least, most = (f"{value:.2f}" for value in (min(sure), max(sure)))
             why += f"; certainty of the content's notes is {least}" + (f" to {most}" if len(sure) > 1 else "")
+        found = sum(choice.n_strokes or 0 for choice in choices if choice.how == "strokes")
+        if found:
+            why += f"; the content has {found} strokes, and the style's are strokes as well"
     lines = []
     for how in dict.fromkeys(choice.how for choice in choices):
         n_blocks = sum(choice.how == how for choice in choices)

@@ -1,0 +1,157 @@
+"""The style's strokes at the content's: low ones for low ones, in time, with their own ring."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from retimbre.alignment.kit import StrokeSample
+from retimbre.alignment.passage import Passage
+from retimbre.alignment.percussion import StrokeAlignment, choose_kind, choose_samples
+from retimbre.alignment.strokes import KINDS
+from retimbre.errors import InputError
+from retimbre.sound.stft import Window
+
+RATE = 22_050
+Wave = npt.NDArray[np.float64]
+
+
+def _low(hertz: float, fall: float) -> Wave:
+    time = np.arange(RATE) / RATE
+    stroke: Wave = 10 ** (-time / fall) * np.sin(2 * np.pi * (hertz * time - 2 * np.exp(-time / 0.02)))
+    return stroke
+
+
+def _high(seed: int, fall: float) -> Wave:
+    noise = np.diff(np.random.default_rng(seed).standard_normal(RATE + 2), 2)
+    return 0.1 * 10 ** (-np.arange(RATE) / RATE / fall) * noise
+
+
+def _play(low: Wave, high: Wave, step: float, pattern: str, seconds: float = 4.0) -> tuple[Wave, list[float]]:
+    """Play a pattern of low (l), high (h) and both (b)."""
+    made, onsets = np.zeros(round((seconds + 2) * RATE)), []
+    for n in range(int((seconds - 0.4) / step)):
+        at = round((0.2 + n * step) * RATE)
+        sign = pattern[n % len(pattern)]
+        for drum, signs in ((low, "lb"), (high, "hb")):
+            if sign in signs:
+                made[at : at + RATE] += drum
+        onsets.append(at / RATE)
+    return made[: round(seconds * RATE)], onsets
+
+
+def _passage(*channels: Wave) -> Passage:
+    return Passage([torch.from_numpy(np.stack(channels)).float()], RATE, Window(2048, 512))
+
+
+def _transferred(content: Passage, style: Passage) -> Wave:
+    alignment = StrokeAlignment()
+    alignment.fit([(style, 1.0)])
+    samples = alignment.play(content).samples
+    assert samples is not None
+    return samples.numpy().astype(np.float64)
+
+
+CONTENT, ONSETS = _play(_low(60, 0.1), _high(1, 0.03), 0.25, "bhlh")
+STYLE, _ = _play(_low(90, 0.25), _high(2, 0.12), 0.31, "lhbhh")
+
+
+def _band(samples: Wave, first: float, last: float, low: float, high: float) -> float:
+    part = samples[round(first * RATE) : round(last * RATE)]
+    hertz = np.fft.rfftfreq(len(part), 1 / RATE)
+    spectrum = np.square(np.abs(np.fft.rfft(part * np.hanning(len(part)))))
+    return 10 * float(np.log10(spectrum[(hertz >= low) & (hertz < high)].sum() + 1e-12))
+
+
+def test_low_strokes_are_played_by_low_ones_and_high_by_high() -> None:
+    (made,) = _transferred(_passage(CONTENT), _passage(STYLE))
+    low = [_band(made, onset, onset + 0.15, 30, 200) for onset in ONSETS]
+    high = [_band(made, onset, onset + 0.15, 4000, 10000) for onset in ONSETS]
+    struck = np.array(["bhlh"[n % 4] for n in range(len(ONSETS))])
+    assert min(np.array(low)[struck != "h"]) > max(np.array(low)[struck == "h"]) + 6
+    assert min(np.array(high)[struck != "l"]) > max(np.array(high)[struck == "l"]) + 6
+
+
+def test_the_drums_are_the_styles() -> None:
+    (made,) = _transferred(_passage(CONTENT), _passage(STYLE))
+    onset = ONSETS[2]  # low alone
+    part = made[round((onset + 0.06) * RATE) : round((onset + 0.2) * RATE)]
+    spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)), RATE))
+    assert np.argmax(spectrum[:300]) == pytest.approx(90, abs=8)  # the content's is at 60 Hz
+
+
+def test_strokes_ring_as_the_styles_do() -> None:
+    alone, onsets = _play(_low(60, 0.05), _high(1, 0.03), 0.5, "lh")
+    (made,) = _transferred(_passage(alone), _passage(STYLE))
+    onset = onsets[2]
+    fall = _band(made, onset + 0.05, onset + 0.1, 60, 150) - _band(made, onset + 0.2, onset + 0.25, 60, 150)
+    assert fall / 0.15 == pytest.approx(20 / 0.25, rel=0.3)
+
+
+def test_strokes_are_in_time() -> None:
+    (made,) = _transferred(_passage(CONTENT), _passage(STYLE))
+    for n, onset in enumerate(ONSETS):
+        edges = (30, 200) if "bhlh"[n % 4] == "l" else (4000, 10000)
+        before, after = (_band(made, onset + at, onset + at + 0.03, *edges) for at in (-0.045, 0.0))
+        assert after > before + 10
+
+
+def test_levels_follow_the_content() -> None:
+    loud, onsets = _play(_low(60, 0.1), _high(1, 0.03), 0.5, "lh")
+    gains = np.repeat([1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0], RATE // 2)
+    (made,) = _transferred(_passage(loud * np.roll(gains, round(0.15 * RATE))), _passage(STYLE))
+    first, softer = (_band(made, onsets[n], onsets[n] + 0.2, 30, 200) for n in (0, 2))
+    assert first - softer == pytest.approx(6, abs=2)
+
+
+def test_strokes_stand_where_the_contents_stand() -> None:
+    left, _ = _play(_low(60, 0.1), np.zeros(RATE), 0.25, "l.")
+    right, _ = _play(np.zeros(RATE), _high(1, 0.03), 0.25, ".h")
+    made = _transferred(_passage(left, right), _passage(STYLE))
+    low, high = (made[:, round(ONSETS[n] * RATE) : round((ONSETS[n] + 0.05) * RATE)] for n in (4, 5))
+    assert np.square(low[0]).sum() > 4 * np.square(low[1]).sum()
+    assert np.square(high[1]).sum() > np.square(high[0]).sum()
+
+
+def test_no_stroke_is_played_twice_in_a_row_where_there_is_another() -> None:
+    samples = [
+        StrokeSample(np.zeros(4, np.float32), 0, level, clarity) for level, clarity in ((1, 1), (0.9, 0.2))
+    ]
+    chosen = choose_samples(samples, np.ones(6), np.arange(6.0))
+    assert chosen == [0, 1, 0, 1, 0, 1]
+    assert choose_samples(samples[:1], np.ones(3), np.arange(3.0)) == [0, 0, 0]
+
+
+def test_a_stroke_as_loud_is_taken_first() -> None:
+    samples = [StrokeSample(np.zeros(4, np.float32), 0, level, 1.0) for level in (0.1, 0.5, 1.0)]
+    assert choose_samples(samples, np.array([1.0, 0.1, 0.5]), np.arange(3.0)) == [2, 0, 1]
+
+
+def test_a_kind_that_is_missing_is_played_by_the_next() -> None:
+    kick, snare, tom, hat, cymbal, _ = range(len(KINDS))
+    assert choose_kind(hat, [kick, cymbal, snare]) == cymbal
+    assert choose_kind(kick, [hat, tom]) == tom
+    assert all(choose_kind(kind, [snare]) == snare for kind in range(len(KINDS)))
+
+
+def test_a_clip_without_strokes_is_told_in_one_line() -> None:
+    silent = _passage(np.zeros(RATE))
+    for content, style, where in ((_passage(CONTENT), silent, "style"), (silent, _passage(STYLE), "content")):
+        with pytest.raises(InputError, match=f"no stroke was found in the {where}: expected drums"):
+            _transferred(content, style)
+
+
+def test_it_suits_drums_and_no_tones() -> None:
+    time = np.arange(4 * RATE) / RATE
+    partials = [0.2 * np.sin(2 * np.pi * 220 * k * time) / k for k in range(1, 10)]
+    tone = _passage(np.sum(partials, axis=0))
+    alignment = StrokeAlignment()
+    alignment.fit([(_passage(STYLE), 1.0)])
+    assert alignment.suits(_passage(CONTENT)) == 0.5
+    assert alignment.suits(tone) == 0
+    noise = _passage(0.1 * np.random.default_rng(0).standard_normal(4 * RATE))
+    assert alignment.suits(noise) == 0
+    alignment.fit([(noise, 1.0)])
+    content = _passage(CONTENT)
+    assert alignment.suits(content) == 0
+    assert content.n_strokes is None  # not sought, as the style has none
