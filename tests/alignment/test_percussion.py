@@ -141,17 +141,21 @@ def test_a_clip_without_strokes_is_told_in_one_line() -> None:
             _transferred(content, style)
 
 
-def test_it_suits_drums_and_no_tones() -> None:
+def _suits(content: Passage, style: Passage) -> float:
+    alignment = StrokeAlignment()
+    alignment.fit([(style, 1.0)])
+    return alignment.suits(content)
+
+
+def test_it_suits_drums_and_notes_that_begin_and_nothing_else() -> None:
     time = np.arange(4 * RATE) / RATE
     partials = [0.2 * np.sin(2 * np.pi * 220 * k * time) / k for k in range(1, 10)]
-    tone = _passage(np.sum(partials, axis=0))
-    alignment = StrokeAlignment()
-    alignment.fit([(_passage(STYLE), 1.0)])
-    assert alignment.suits(_passage(CONTENT)) == 0.5
-    assert alignment.suits(tone) == 0
+    held = _passage(np.sum(partials, axis=0))
+    again = _passage(np.sum(partials, axis=0) * 10 ** (-(time % 0.5) * 2))
     noise = _passage(0.1 * np.random.default_rng(0).standard_normal(4 * RATE))
-    assert alignment.suits(noise) == 0
-    alignment.fit([(noise, 1.0)])
+    drums, content = _passage(STYLE), _passage(CONTENT)
+    assert _suits(content, drums) == _suits(again, drums) == _suits(drums, again) == 0.5
+    assert _suits(held, drums) == _suits(noise, drums) == _suits(again, again) == 0
     content = _passage(CONTENT)
-    assert alignment.suits(content) == 0
+    assert _suits(content, noise) == 0
     assert content.n_strokes is None  # not sought, as the style has none

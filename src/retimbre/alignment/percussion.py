@@ -46,6 +46,9 @@ _ONSETS_PER_SECOND, _REPEATED, _EXPLAINED = 0.5, 3, 0.75
 """Least of a clip that is made of strokes: onsets, strokes of a kind in the mean (one alone would explain
 anything), and the share of the levels that they explain. Of twelve grooves on five kits .83 to .91 is
 explained by their strokes, of hiss, rain, crackle and surf .49 to .59."""
+_PITCHED = 0.6
+"""Tonality from which on a clip has notes, however well strokes explain it: a harp has .76 and is explained
+as drums are. A long bass drum has a pitch, and its groove .53."""
 _PLACE = 0.1  # s after an onset in which its place among the channels is measured
 
 
@@ -61,14 +64,15 @@ class StrokeAlignment:
         return [(passage.kit, share) for passage, share in self._style]
 
     def suits(self, content: Passage) -> float:
-        """Rate it 0.5 where all clips have strokes that are sure, and none has pitches; 0 otherwise.
+        """Rate it 0.5 where a clip is made of strokes and every other one of strokes or of notes that begin.
 
-        Where a style has none, or has pitches, nothing is sought in the content.
+        The notes of a piano strike the drums so, and drums play a piano's notes, each by what it is taken to
+        be. Where a style is of neither kind, nothing is sought in the content.
         """
-        for passage in (*(passage for passage, _ in self._style), content):
-            if passage.transcription.notes.tonality >= TONAL or not has_strokes(passage):
-                return 0.0
-        return 0.5
+        passages = [*(passage for passage, _ in self._style), content]
+        if not all(is_percussive(passage) or _has_notes(passage) for passage in passages):
+            return 0.0
+        return 0.5 if any(map(is_percussive, passages)) else 0.0
 
     def play(self, content: Passage) -> Played:
         """Play the strokes of a content on the kits, with the content's power.
@@ -91,12 +95,20 @@ class StrokeAlignment:
         return Played(clips, samples=mix, strength=STRUCK)
 
 
-def has_strokes(passage: Passage) -> bool:
-    """Judge whether a clip is made of strokes: it has some, and they explain it."""
+def is_percussive(passage: Passage) -> bool:
+    """Judge whether a clip is made of strokes: it has some, they explain it, and few have pitches."""
     kit = passage.kit
-    often = len(kit.onsets) >= _ONSETS_PER_SECOND * passage.n_samples / passage.sample_rate
     again = (kit.levels > 0).sum() >= _REPEATED * len(kit.loudness)
-    return bool(often and again and kit.explained >= _EXPLAINED)
+    explained = bool(_begins(kit, passage) and again and kit.explained >= _EXPLAINED)
+    return explained and passage.transcription.notes.tonality < _PITCHED
+
+
+def _has_notes(passage: Passage) -> bool:
+    return passage.transcription.notes.tonality >= TONAL and _begins(passage.kit, passage)
+
+
+def _begins(kit: Kit, passage: Passage) -> bool:
+    return len(kit.onsets) >= _ONSETS_PER_SECOND * passage.n_samples / passage.sample_rate
 
 
 def play_strokes(own: Kit, kit: Kit, content: Passage) -> Samples:

@@ -53,7 +53,7 @@ def _alignments(result: Result) -> list[str]:
             why += f"; certainty of the content's notes is {least}" + (f" to {most}" if len(sure) > 1 else "")
         found = sum(choice.n_strokes or 0 for choice in choices if choice.how == "strokes")
         if found:
-            why += f"; the content has {found} strokes, and the style's are strokes as well"
+            why += f"; the content has {found} strokes, and one of the clips is drums"
     lines = []
     for how in dict.fromkeys(choice.how for choice in choices):
         n_blocks = sum(choice.how == how for choice in choices)
