@@ -7,7 +7,7 @@ import torch
 
 from retimbre.alignment.kit import StrokeSample
 from retimbre.alignment.passage import Passage
-from retimbre.alignment.percussion import StrokeAlignment, choose_kind, choose_samples
+from retimbre.alignment.percussion import StrokeAlignment, choose_kind, choose_samples, spectrum_distance
 from retimbre.alignment.strokes import KINDS
 from retimbre.errors import InputError
 from retimbre.sound.stft import Window
@@ -141,6 +141,18 @@ def test_a_clip_without_strokes_is_told_in_one_line() -> None:
             _transferred(content, style)
 
 
+def test_spectra_are_apart_by_what_was_done_to_one() -> None:
+    kit = _passage(CONTENT).kit
+    assert spectrum_distance(kit, _passage(0.1 * CONTENT).kit) == pytest.approx(0, abs=0.01)
+    low = np.random.default_rng(0).standard_normal(4 * RATE)
+    hertz = np.fft.rfftfreq(len(low), 1 / RATE)
+    halves = [np.fft.irfft(np.fft.rfft(low) * part, len(low)) for part in (hertz < 900, hertz >= 900)]
+    flat, tilted = (_passage(halves[0] + gain * halves[1]).kit for gain in (1.0, 10 ** (-6 / 20)))
+    shift = 10 * np.log10(np.mean([1.0] * 10 + [10 ** (-6 / 10)] * 30))  # of the mean power of the bands
+    expected = (10 * abs(shift) + 30 * abs(6 + shift)) / 40
+    assert spectrum_distance(flat, tilted) == pytest.approx(expected, abs=0.7)
+
+
 def _suits(content: Passage, style: Passage) -> float:
     alignment = StrokeAlignment()
     alignment.fit([(style, 1.0)])
@@ -153,9 +165,11 @@ def test_it_suits_drums_and_notes_that_begin_and_nothing_else() -> None:
     held = _passage(np.sum(partials, axis=0))
     again = _passage(np.sum(partials, axis=0) * 10 ** (-(time % 0.5) * 2))
     noise = _passage(0.1 * np.random.default_rng(0).standard_normal(4 * RATE))
-    drums, content = _passage(STYLE), _passage(CONTENT)
+    bright, _ = _play(_low(90, 0.25), 12 * _high(2, 0.12), 0.31, "lhbhh")
+    drums, content = _passage(bright), _passage(CONTENT)
     assert _suits(content, drums) == _suits(again, drums) == _suits(drums, again) == 0.5
     assert _suits(held, drums) == _suits(noise, drums) == _suits(again, again) == 0
+    assert _suits(drums, _passage(0.1 * bright)) == 0  # the same kit: nothing to exchange
     content = _passage(CONTENT)
     assert _suits(content, noise) == 0
     assert content.n_strokes is None  # not sought, as the style has none
