@@ -9,7 +9,7 @@ Settings are tuned on some pairs and reported on others: the groups ``"tune"`` a
 neither songs nor instruments.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ SECONDS = 7.0
 RATE = 22_050
 """Sample rate of every clip in Hz, one channel: common in the field."""
 
-Kind = Literal["melodic", "percussive", "mixed"]
+Kind = Literal["melodic", "percussive", "mixed", "bands"]
 Group = Literal["tune", "report"]
 
 
@@ -40,6 +40,21 @@ class Sounding(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Backing:
+    """What plays beside a melody.
+
+    Args:
+        chords: Instrument of all voices but the melody.
+        kit: Drum kit.
+        groove: Groove of the kit, played in the tempo of the song.
+    """
+
+    chords: str
+    kit: str
+    groove: str
+
+
+@dataclass(frozen=True)
 class Pair:
     """A content, a style and their target.
 
@@ -48,10 +63,13 @@ class Pair:
         content_instrument: Instrument of the content.
         style_song: Song of the style.
         style_instrument: Instrument of the style and of the target.
-        kind: Between pitched instruments, between drum kits, or from one to the other.
+        kind: Between pitched instruments, between drum kits, from one to the other, or between bands of a
+            melody, chords and drums.
         group: Whether the pair is for tuning or for reporting.
         seconds: Length of every clip.
         soundfont: Soundfont that plays the three clips.
+        content_backing: Band behind the content's melody.
+        style_backing: Band behind the style's melody, and behind the target's, with the content's groove.
     """
 
     content_song: Piece
@@ -62,14 +80,20 @@ class Pair:
     group: Group
     seconds: float = SECONDS
     soundfont: Soundfont = "timgm"
+    content_backing: Backing | None = None
+    style_backing: Backing | None = None
 
     @property
     def name(self) -> str:
         """Songs and instruments, in a phrase."""
-        return (
-            f"{self.content_song.name} on {self.content_instrument}, "
-            f"styled after {self.style_song.name} on {self.style_instrument}"
+        content, style = (
+            instrument if backing is None else f"{instrument} with {backing.chords} and {backing.kit}"
+            for instrument, backing in (
+                (self.content_instrument, self.content_backing),
+                (self.style_instrument, self.style_backing),
+            )
         )
+        return f"{self.content_song.name} on {content}, styled after {self.style_song.name} on {style}"
 
     @property
     def slug(self) -> str:
@@ -80,8 +104,10 @@ class Pair:
 
     @property
     def pitched(self) -> bool:
-        """Whether content and target have notes: neither is played on a drum kit."""
-        return self.content_instrument not in KITS and self.style_instrument not in KITS
+        """Whether content and target have notes alone: neither is played on a drum kit or by a band."""
+        return (
+            self.kind != "bands" and self.content_instrument not in KITS and self.style_instrument not in KITS
+        )
 
     def score_roll(self) -> transcribe.Roll:
         """Convert the score of content and target to a piano roll.
@@ -110,8 +136,10 @@ class Pair:
         ]
 
     def strokes(self) -> list[float]:
-        """List the onsets of the target in seconds, each once: of its notes, or of the drums' arrangement."""
+        """List the onsets of the target in seconds, each once: of its notes, or of the drums alone."""
         song = self.content_song
+        if self.content_backing is not None:
+            song = replace(_BY_NAME[self.content_backing.groove], tempo=song.tempo)
         if self.style_instrument in KITS and not song.percussive:
             song = arrange_for_drums(song)
         onsets = {note.start * 60 / song.tempo for note in song.notes}
@@ -119,22 +147,40 @@ class Pair:
 
     def content(self) -> Audio:
         """Render the content, (1, N) at ``RATE``."""
-        return self._render(self.content_song, self.content_instrument)
+        return self._render(self.content_song, self.content_instrument, self.content_backing)
 
     def style(self) -> Audio:
         """Render the style, (1, N) at ``RATE``."""
-        return self._render(self.style_song, self.style_instrument)
+        return self._render(self.style_song, self.style_instrument, self.style_backing)
 
     def target(self) -> Audio:
         """Render the target, (1, N) at ``RATE``."""
-        return self._render(self.content_song, self.style_instrument)
+        backing = self.style_backing
+        if backing is not None and self.content_backing is not None:
+            backing = replace(backing, groove=self.content_backing.groove)
+        return self._render(self.content_song, self.style_instrument, backing)
 
-    def _render(self, song: Piece, instrument: str) -> Audio:
-        audio = render(song, instrument, seconds=self.seconds, soundfont=self.soundfont)
+    def _render(self, song: Piece, instrument: str, backing: Backing | None) -> Audio:
+        if backing is None:
+            return self._play(song, instrument)
+        melody, *others = song.voices
+        groove = replace(_BY_NAME[backing.groove], tempo=song.tempo)
+        parts = [
+            self._play(replace(song, voices=(melody,)), instrument),
+            self._play(replace(song, voices=tuple(others)), backing.chords),
+            self._play(groove, backing.kit),
+        ]
+        mix = sum(part.samples for part in parts)
+        return Audio(mix * (0.7 / np.abs(mix).max()), RATE)
+
+    def _play(self, piece: Piece, instrument: str) -> Audio:
+        audio = render(piece, instrument, seconds=self.seconds, soundfont=self.soundfont)
         return Audio(audio.samples.mean(axis=0), audio.sample_rate).resampled(RATE)
 
 
 _Clip = tuple[str, str, int]
+_Band = tuple[str, str, str, str, str]
+_Bands = tuple[_Band, _Band, Soundfont]
 _Clips = tuple[_Clip, _Clip] | tuple[_Clip, _Clip, Soundfont]
 
 _BY_NAME = SONGS | {piece.name: piece for piece in GROOVES}
@@ -151,6 +197,13 @@ def _pair(
     (one, x, up), (two, y, above) = content, style
     songs = [_BY_NAME[n].transposed(o) if o else _BY_NAME[n] for n, o in ((one, up), (two, above))]
     return Pair(songs[0], x, songs[1], y, kind, group, soundfont=soundfont)
+
+
+def _bands(group: Group, content: _Band, style: _Band, soundfont: Soundfont) -> Pair:
+    """Make a pair of two bands, each written as (song, melody, chords, kit, groove)."""
+    (one, x, *behind), (two, y, *beside) = content, style
+    backings = (Backing(chords, kit, groove) for chords, kit, groove in (behind, beside))
+    return Pair(_BY_NAME[one], x, _BY_NAME[two], y, "bands", group, SECONDS, soundfont, *backings)
 
 
 # Half of the pairs are Merlin's. That soundfont has neither brushes nor an electronic kit; its lowest notes
@@ -216,6 +269,73 @@ _TUNE_MIXED: tuple[_Clips, ...] = (
     (("Twinkle, Twinkle", "tr-808", 0), ("Sonata in A", "electric piano", 0), "merlin"),
 )
 
+# Melody, chords and drums in both clips, in one measure where the song and the groove allow it.
+_REPORT_BANDS: tuple[_Bands, ...] = (
+    (
+        ("Ode to Joy", "flute", "piano", "drums", "Rock"),
+        ("Canon", "violin", "nylon guitar", "brushes", "Bossa"),
+        "timgm",
+    ),
+    (
+        ("La Folia", "trumpet", "harpsichord", "drums", "Waltz"),
+        ("Sonatina", "clarinet", "piano", "drums", "Rock"),
+        "merlin",
+    ),
+    (
+        ("Canon", "nylon guitar", "strings", "brushes", "Bossa"),
+        ("Fuer Elise", "trumpet", "piano", "drums", "Waltz"),
+        "timgm",
+    ),
+    (
+        ("O Sacred Head", "violin", "strings", "drums", "Rock"),
+        ("Invention 1", "trumpet", "reed organ", "drums", "Bossa"),
+        "merlin",
+    ),
+    (
+        ("Invention 1", "clarinet", "cello", "electronic kit", "Shuffle"),
+        ("Ode to Joy", "marimba", "piano", "drums", "Bossa"),
+        "timgm",
+    ),
+    (
+        ("Sonatina", "piano", "nylon guitar", "drums", "Bossa"),
+        ("La Folia", "flute", "harpsichord", "drums", "Waltz"),
+        "merlin",
+    ),
+    (
+        ("Fuer Elise", "marimba", "nylon guitar", "drums", "Waltz"),
+        ("O Sacred Head", "reed organ", "strings", "electronic kit", "Rock"),
+        "timgm",
+    ),
+    (
+        ("Frere Jacques", "violin", "harpsichord", "drums", "Shuffle"),
+        ("Fuer Elise", "nylon guitar", "piano", "drums", "Waltz"),
+        "merlin",
+    ),
+)
+
+_TUNE_BANDS: tuple[_Bands, ...] = (
+    (
+        ("Twinkle, Twinkle", "oboe", "electric piano", "tr-808", "Breakbeat"),
+        ("Sonata in A", "viola", "steel guitar", "power kit", "March"),
+        "timgm",
+    ),
+    (
+        ("Gymnopedie 1", "brass", "harp", "power kit", "House"),
+        ("Twinkle, Twinkle", "oboe", "electric piano", "tr-808", "Breakbeat"),
+        "merlin",
+    ),
+    (
+        ("Silent Night", "steel guitar", "horn", "power kit", "March"),
+        ("Gymnopedie 1", "brass", "choir", "tr-808", "House"),
+        "timgm",
+    ),
+    (
+        ("Lullaby", "electric piano", "brass", "tr-808", "House"),
+        ("Silent Night", "harp", "electric piano", "power kit", "Breakbeat"),
+        "merlin",
+    ),
+)
+
 REPORT = (
     *(_pair("report", "melodic", *clips) for clips in _REPORT_MELODIC),
     *(_pair("report", "percussive", *clips) for clips in _REPORT_PERCUSSIVE),
@@ -223,15 +343,17 @@ REPORT = (
         Pair(*clips, kind="mixed", group="report", soundfont=soundfont)
         for clips, soundfont in zip(_REPORT_MIXED, _MIXED_FONTS, strict=True)
     ),
+    *(_bands("report", *clips) for clips in _REPORT_BANDS),
 )
-"""24 pairs to report on: 16 melodic (half of them in several voices), 4 percussive, 4 mixed."""
+"""32 pairs to report on: 16 melodic (half of them in several voices), 4 percussive, 4 mixed, 8 bands."""
 
 TUNE = (
     *(_pair("tune", "melodic", *clips) for clips in _TUNE_MELODIC),
     *(_pair("tune", "percussive", *clips) for clips in _TUNE_PERCUSSIVE),
     *(_pair("tune", "mixed", *clips) for clips in _TUNE_MIXED),
+    *(_bands("tune", *clips) for clips in _TUNE_BANDS),
 )
-"""12 pairs to tune on: 8 melodic, 2 percussive, 2 mixed; no song and no instrument of ``REPORT``."""
+"""16 pairs to tune on: 8 melodic, 2 percussive, 2 mixed, 4 bands; no song and no instrument of ``REPORT``."""
 
 PAIRS = (*REPORT, *TUNE)
 """All pairs."""

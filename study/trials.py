@@ -78,9 +78,9 @@ class Trial:
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
         measures: Groups of :func:`retimbre.metrics.measures.measure`. For a pair of pitched instruments also
             ``score_distance``: ``pitch``, the pitch distance to the score, and ``envelope``, the values of
-            :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a pitched
-            style ``heard``: ``recognised``, the likelihood of its instrument, and ``first``, 1 where no
-            other's is higher.
+            :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a style of one
+            pitched instrument ``heard``: ``recognised``, its likelihood, and ``first``, 1 where no other's is
+            higher.
         file: Path of the output.
     """
 
@@ -159,7 +159,8 @@ def _measure(
             found["envelope"] = {name: value for values in compared for name, value in values.items()}
     elif output.samples.any():
         found["strokes"] = compare_strokes(output, target.audio, pair.strokes())
-    if recogniser is not None and pair.style_instrument in PROGRAMS and output.samples.any():
+    one = pair.kind != "bands" and pair.style_instrument in PROGRAMS
+    if recogniser is not None and one and output.samples.any():
         likelihoods = recogniser.likelihoods(output)
         ours = likelihoods[pair.style_instrument]
         found["heard"] = {"recognised": ours, "first": float(ours == max(likelihoods.values()))}

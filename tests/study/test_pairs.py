@@ -28,7 +28,9 @@ def _songs(pairs: tuple[Pair, ...] | list[Pair]) -> set[str]:
 
 
 def _instruments(pairs: tuple[Pair, ...] | list[Pair]) -> set[str]:
-    return {who for pair in pairs for who in (pair.content_instrument, pair.style_instrument)}
+    backings = [b for pair in pairs for b in (pair.content_backing, pair.style_backing) if b is not None]
+    soloists = {who for pair in pairs for who in (pair.content_instrument, pair.style_instrument)}
+    return soloists | {who for backing in backings for who in (backing.chords, backing.kit)}
 
 
 def test_every_instrument_has_a_range() -> None:
@@ -37,14 +39,14 @@ def test_every_instrument_has_a_range() -> None:
 
 
 def test_counts() -> None:
-    assert Counter(pair.kind for pair in REPORT) == {"melodic": 16, "percussive": 4, "mixed": 4}
-    assert Counter(pair.kind for pair in TUNE) == {"melodic": 8, "percussive": 2, "mixed": 2}
+    assert Counter(pair.kind for pair in REPORT) == {"melodic": 16, "percussive": 4, "mixed": 4, "bands": 8}
+    assert Counter(pair.kind for pair in TUNE) == {"melodic": 8, "percussive": 2, "mixed": 2, "bands": 4}
     assert {pair.group for pair in REPORT} == {"report"}
     assert {pair.group for pair in TUNE} == {"tune"}
     assert len(_songs(MELODIC)) >= 8
     assert len(_instruments(MELODIC)) >= 8
     assert sum(len(pair.content_song.voices) > 1 for pair in MELODIC) == 8
-    assert len({pair.slug for pair in PAIRS}) == len(PAIRS) == 36
+    assert len({pair.slug for pair in PAIRS}) == len(PAIRS) == 48
 
 
 def test_half_of_the_melodic_pairs_are_of_each_soundfont() -> None:
@@ -99,17 +101,24 @@ def test_the_style_is_not_the_answer(pair: Pair) -> None:
 @EACH
 def test_the_kind_is_what_it_says(pair: Pair) -> None:
     kits = sum(who in KITS for who in (pair.content_instrument, pair.style_instrument))
-    assert pair.kind == "mixed" or kits == {"melodic": 0, "percussive": 2}[pair.kind]
+    assert pair.kind == "mixed" or kits == {"melodic": 0, "percussive": 2, "bands": 0}[pair.kind]
     assert pair.content_song.percussive == pair.style_song.percussive == (pair.kind == "percussive")
 
 
 @EACH
 def test_every_instrument_can_play_its_song(pair: Pair) -> None:
-    parts = (
+    parts = [
         (pair.content_song, pair.content_instrument),
         (pair.style_song, pair.style_instrument),
         (pair.content_song, pair.style_instrument),
-    )
+    ]
+    if pair.content_backing and pair.style_backing:
+        one, other = ([replace(s, voices=v) for v in (s.voices[:1], s.voices[1:])] for s, _ in parts[:2])
+        parts = [
+            *zip(one, (pair.content_instrument, pair.content_backing.chords), strict=True),
+            *zip(other, (pair.style_instrument, pair.style_backing.chords), strict=True),
+            *zip(one, (pair.style_instrument, pair.style_backing.chords), strict=True),
+        ]
     for song, who in parts:
         assert song.seconds >= SECONDS
         if who not in KITS:
@@ -126,7 +135,7 @@ def _sounds(clip: Audio) -> bool:
 
 
 @pytest.mark.parametrize(
-    "pair", [REPORT[4], REPORT[8], REPORT[16], REPORT[20], TUNE[0]], ids=lambda p: p.slug
+    "pair", [REPORT[4], REPORT[8], REPORT[16], REPORT[20], REPORT[24], TUNE[0]], ids=lambda p: p.slug
 )
 def test_content_and_target_are_the_same_music(pair: Pair) -> None:
     content, style, target = pair.content(), pair.style(), pair.target()
@@ -183,6 +192,18 @@ def test_the_notes_written_are_those_that_are_played() -> None:
     if transcribe.missing() is None:
         far = [roll_distance(transcribe.piano_roll(c), roll) for c in (pair.target(), pair.style())]
         assert far[0] < 0.5 < far[1]
+
+
+def test_a_band_plays_the_contents_groove_on_the_styles_kit() -> None:
+    """Where the drums of the content strike, the treble of the target rises, and of nothing else does it."""
+    pair = next(p for p in TUNE if p.kind == "bands")
+    assert pair.content_backing is not None
+    assert pair.style_backing is not None
+    silent = replace(pair, content_song=replace(pair.content_song, voices=pair.content_song.voices[:2]))
+    assert silent.target() == pair.target() or np.allclose(silent.target().samples, pair.target().samples)
+    other = replace(pair, content_backing=replace(pair.content_backing, groove="March"))
+    assert not np.allclose(other.target().samples, pair.target().samples)
+    assert np.allclose(other.style().samples, pair.style().samples)
 
 
 def test_drums_have_no_notes_to_keep() -> None:
