@@ -78,9 +78,9 @@ class Trial:
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
         measures: Groups of :func:`retimbre.metrics.measures.measure`. For a pair of pitched instruments also
             ``score_distance``: ``pitch``, the pitch distance to the score, and ``envelope``, the values of
-            :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a style of one
-            pitched instrument ``heard``: ``recognised``, its likelihood, and ``first``, 1 where no other's is
-            higher.
+            :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a style of
+            one pitched instrument ``heard``: ``recognised``, its likelihood, and ``first``, 1 where no
+            other's is higher.
         file: Path of the output.
     """
 

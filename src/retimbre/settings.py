@@ -91,8 +91,9 @@ class Settings:
     align: str = _option(
         "auto",
         "how the style is brought to the content: auto, none or an alignment; notes plays the style's own "
-        "notes at the content's, strokes its own strokes of drums, pitch its averaged instrument at the "
-        "content's pitches; equalised and quantile move the content to the style's mean spectrum or levels",
+        "notes at the content's, strokes its own strokes of drums, parts the tones and the strokes of mixes, "
+        "pitch its averaged instrument at the content's pitches; equalised and quantile move the content to "
+        "the style's mean spectrum or levels",
         group="style",
     )
     init: Literal["content", "noise", "style"] = _option("content", "the starting point", group="style")

@@ -205,6 +205,6 @@ def test_a_network_that_takes_samples_has_no_alignment(align: str) -> None:
 
 def test_an_unknown_alignment_is_refused_with_those_there_are() -> None:
     clip = Audio(np.random.default_rng(0).standard_normal((1, 12_000), np.float32), 16_000)
-    names = "auto, none, equalised, notes, pitch, quantile"
+    names = "auto, none, equalised, notes, parts, pitch, quantile, strokes"
     with pytest.raises(InputError, match=f"align is drums: expected one of {names}"):
         transfer(clip, clip, Settings(align="drums"))

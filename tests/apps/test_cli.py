@@ -617,7 +617,7 @@ def test_settings_that_mean_nothing_are_named_in_one_line(
         (("--align", "on"), "align is on: expected pitch, its new name"),
         (
             ("--align", "drums"),
-            "align is drums: expected one of auto, none, equalised, notes, pitch, quantile",
+            "align is drums: expected one of auto, none, equalised, notes, parts, pitch, quantile, strokes",
         ),
     ],
 )

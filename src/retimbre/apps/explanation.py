@@ -11,6 +11,7 @@ _HOW = {
     "none": "content and style stay as they are",
     "notes": "the style's own notes are played at the content's",
     "strokes": "the style's own strokes are played at the content's",
+    "parts": "the tonal and the percussive part of the style are each brought to the content's",
     "pitch": "the style is played at the content's pitches",
     "quantile": "the content moves towards the style's levels in 40 bands, and the style stays as it is",
     "equalised": "the content moves towards the style's mean spectrum, and the style stays as it is",
@@ -18,6 +19,7 @@ _HOW = {
 _OF = {
     "notes": "a style whose notes are played",
     "strokes": "a style whose strokes are played",
+    "parts": "a style in parts",
     "pitch": "an aligned style",
     "none": "a style as it is",
 }
@@ -52,6 +54,8 @@ def _alignments(result: Result) -> list[str]:
             least, most = (f"{value:.2f}" for value in (min(sure), max(sure)))
             why += f"; certainty of the content's notes is {least}" + (f" to {most}" if len(sure) > 1 else "")
         found = sum(choice.n_strokes or 0 for choice in choices if choice.how == "strokes")
+        if any(choice.how == "parts" for choice in choices):
+            why += "; strokes sound beside the notes of both"
         if found:
             why += f"; the content has {found} strokes, and one of the clips is drums"
     lines = []
