@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
 
 # librosa's compiled functions are kept beside it, where two processes at once can leave half a file: the next
-# one then ends in a segmentation fault. Each worker of each run has its own.
+# one then ends in a segmentation fault. Each worker of each run has its own copy.
 if WORKER is None:
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 else:
     os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ["NUMBA_CACHE_DIR"], WORKER)
+os.environ["NUMBA_OPT"] = "0"  # they take longer to compile than to run
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / f"librosa-{version('librosa')}-{version('numba')}"
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
@@ -59,19 +62,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def librosa_compiled() -> None:
-    """Compile librosa's functions, which takes 20 s: a worker copies them where another one has done it."""
-    if WORKER is None:
-        return  # as they are needed
+    """Compile librosa's functions, which takes 20 s, or copy them from where it has been done."""
     own = Path(os.environ["NUMBA_CACHE_DIR"])
-    done = own.parent / "done"
-    with filelock.FileLock(own.parent / "lock"):
-        if done.exists():
-            shutil.copytree(done, own, dirs_exist_ok=True)
-        else:
-            import librosa
+    COMPILED.parent.mkdir(exist_ok=True)
+    with filelock.FileLock(f"{COMPILED}.lock"):
+        if COMPILED.exists():
+            shutil.copytree(COMPILED, own, dirs_exist_ok=True)
+            return
+        import librosa
 
-            librosa.core, librosa.feature, librosa.onset, librosa.effects  # noqa: B018 - it imports them lazily
-            shutil.copytree(own, done)
+        librosa.core, librosa.feature, librosa.onset, librosa.effects  # noqa: B018 - it imports them lazily
+        copy = shutil.copytree(own, f"{COMPILED}.partial", dirs_exist_ok=True)
+        os.rename(copy, COMPILED)
 
 
 @pytest.fixture(scope="session")
