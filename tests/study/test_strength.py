@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from retimbre import Settings, transfer
+from retimbre import Transfer
 from retimbre.metrics import spectral
 from retimbre.metrics.features import ClipFeatures
 from retimbre.music import orchestra
@@ -31,9 +31,11 @@ def test_the_way_from_content_to_style_has_no_turns(pair: Pair) -> None:
         ClipFeatures(pair.target()),
     )
     whole = spectral.log_spectral_distance(content, target)
+    restyle = Transfer(style.audio)
+    prepared = restyle.prepare(content.audio)
     lost, left = [0.0], [1.0]
     for strength in STRENGTHS:
-        made = ClipFeatures(transfer(content.audio, style.audio, Settings(strength=strength)).audio)
+        made = ClipFeatures(restyle(prepared, strength=strength).audio)
         lost.append(spectral.log_spectral_distance(made, content) / whole)
         # What is left to reach is the distance to the target where the notes are known to be
         # kept, and the distance to the style elsewhere.
