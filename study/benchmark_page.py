@@ -25,12 +25,8 @@ PUBLISHED = (
 """Cifka et al. 2021, ICASSP, synthetic test set: LSD, timbre and pitch distance to the target, as ratios to
 the content copied. Other songs, and another distance of timbre."""
 
-_N_PLAYED = {
-    "melodic": 2,
-    "percussive": 1,
-    "mixed": 1,
-    "bands": 1,
-}  # pairs with players, for the size of the page
+_N_PLAYED = {"melodic": 2, "percussive": 1, "mixed": 1, "bands": 1}
+"""Pairs with players, for the size of the page."""
 _ROLES = {method.name: role for method, role in zip(REFERENCES, ("Content", "Style", "Target"), strict=True)}
 
 

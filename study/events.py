@@ -61,9 +61,9 @@ def package_events(clip: Audio) -> list[Event]:
     return [(event.onset, event.end, event.pitch) for event in passage_of(clip).events]
 
 
-def passage_of(clip: Audio) -> Passage:
-    """Bring a clip to the level and under the window of a transfer as it comes."""
-    window = Window.at_rate(Settings(), clip.sample_rate, torch.device("cpu"))
+def passage_of(clip: Audio, settings: Settings = Settings()) -> Passage:  # noqa: B008 - it is frozen
+    """Bring a clip to the level and under the window of a transfer."""
+    window = Window.at_rate(settings, clip.sample_rate, torch.device("cpu"))
     return Passage([normalized(clip, clip.sample_rate)], clip.sample_rate, window)
 
 

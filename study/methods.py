@@ -6,19 +6,16 @@ A row that is :func:`retimbre.transfer` with settings of its own is one line in 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from retimbre import transfer
-from retimbre.alignment.passage import Passage
 from retimbre.alignment.spectrum import QuantileMatch
 from retimbre.errors import InputError
 from retimbre.settings import ALIGNED, BALANCED, Settings
 from retimbre.sound.audio import Audio
-from retimbre.sound.clips import normalized
 from retimbre.sound.phase import griffin_lim
 from retimbre.sound.stereo import stereo_image
-from retimbre.sound.stft import Window, from_log_magnitude
+from retimbre.sound.stft import from_log_magnitude
 from study.baselines import musaicing
+from study.events import passage_of
 
 
 @dataclass(frozen=True)
@@ -55,17 +52,13 @@ def _musaicing(clips: Clips, settings: Settings) -> Audio:
 
 
 def _matched(clips: Clips, settings: Settings) -> Audio:
-    rate = clips.content.sample_rate
-    window = Window.at_rate(settings, rate, torch.device("cpu"))
-    content, style = (
-        Passage([normalized(clip, rate)], rate, window) for clip in (clips.content, clips.style)
-    )
+    content, style = (passage_of(clip, settings) for clip in (clips.content, clips.style))
     match = QuantileMatch()
     match.fit([(style, 1.0)])
     ((matched, _),) = match.play(content).clips
     directions = stereo_image(content.bins)
-    samples, _ = griffin_lim(from_log_magnitude(matched), directions, window, clips.content.n_samples)
-    return Audio(samples.numpy(), rate)
+    samples, _ = griffin_lim(from_log_magnitude(matched), directions, content.window, content.n_samples)
+    return Audio(samples.numpy(), content.sample_rate)
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ class Settings:
     strength: float | None = _option(
         None,
         f"how much style: 0 gives back the content, 1 takes all it can; if not given {REPLAYED:g} where the "
-        f"style's own notes are played, {ALIGNED:g} where it is aligned by pitch or its strokes are played, "
-        f"else {BALANCED:g}",
+        f"style's own notes are played, {STRUCK:g} where its strokes are, {ALIGNED:g} where it is aligned by "
+        f"pitch, else {BALANCED:g}",
         group="style",
         low=0,
         high=1,

@@ -13,7 +13,7 @@ The masks are applied to complex bins, so that a note keeps its phase, and with 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -131,31 +131,38 @@ def _own_amplitudes(
     At first every partial that lies on another's is taken as unknown; then only those on which another is
     loud: a bass note has partials near everybody's, and most are too soft to matter.
     """
+    courses = [_course(passage, event, track) for event, track in zip(events, tracks, strict=True)]
     collisions = [find_collisions(track, tracks) for track in tracks]
-    amplitudes = _completed(passage, events, tracks, collisions)
+    amplitudes = _completed(courses, tracks, collisions)
     total = torch.zeros(shape)
     for track, own in zip(tracks, amplitudes, strict=True):
         total[:, track.frames] += track.render(own, len(total)).square()
     collisions = loud_collisions(tracks, collisions, amplitudes, total)
-    return _completed(passage, events, tracks, collisions), collisions
+    return _completed(courses, tracks, collisions), collisions
+
+
+def _course(passage: Passage, event: NoteEvent, track: Track) -> Course:
+    """Measure the partials of a note as if it were alone."""
+    frame, n_frames = passage.window.hop_length / passage.sample_rate, track.peaks.shape[1]
+    onset, end = (round(at / frame) - track.frames.start for at in (event.onset, event.end))
+    onset = min(max(0, onset), n_frames - 1)
+    end = min(max(onset + 1, end - _REACH), n_frames)
+    levels = 20 * track.peaks.double().clamp(min=_SILENT).log10()
+    known = track.is_present & (track.peaks > _SILENT)
+    return Course(levels.numpy(), known.numpy(), onset, end, mean_pitch(passage, event))
 
 
 def _completed(
-    passage: Passage, events: Sequence[NoteEvent], tracks: Sequence[Track], collisions: Sequence[Tensor]
+    courses: Sequence[Course], tracks: Sequence[Track], collisions: Sequence[Tensor]
 ) -> list[Tensor]:
     """Complete the magnitudes of the partials of every note, (K, T), where they collide."""
-    courses, frame = [], passage.window.hop_length / passage.sample_rate
-    for event, track, collided in zip(events, tracks, collisions, strict=True):
-        n_frames = track.peaks.shape[1]
-        onset, end = (round(at / frame) - track.frames.start for at in (event.onset, event.end))
-        onset = min(max(0, onset), n_frames - 1)
-        levels = 20 * track.peaks.double().clamp(min=_SILENT).log10()
-        known = ~collided & track.is_present & (track.peaks > _SILENT)
-        end = min(max(onset + 1, end - _REACH), n_frames)
-        courses.append(Course(levels.numpy(), known.numpy(), onset, end, mean_pitch(passage, event)))
+    known = [
+        replace(course, known=course.known & ~collided.numpy())
+        for course, collided in zip(courses, collisions, strict=True)
+    ]
     return [
         torch.from_numpy(10 ** (levels / 20)).to(track.peaks) * track.is_present
-        for levels, track in zip(complete(courses), tracks, strict=True)
+        for levels, track in zip(complete(known), tracks, strict=True)
     ]
 
 

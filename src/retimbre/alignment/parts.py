@@ -10,6 +10,7 @@ spectrum, which is what neither part explains.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import PitchAlignment, least_tonality
-from retimbre.alignment.registry import Alignment, Played
+from retimbre.alignment.registry import Alignment, Played, power_scale
 from retimbre.alignment.spectrum import QuantileMatch, match_spectrum
 from retimbre.losses.terms import Style
 from retimbre.sound.stereo import joint_magnitude, stereo_image
@@ -63,11 +64,13 @@ def tonal_mask(magnitude: Tensor, passage: Passage) -> Tensor:
 
 def is_mix(passage: Passage) -> bool:
     """Tell whether strokes sound beside notes in a clip that has notes."""
+    if passage.transcription.notes.tonality > _SMEARED:
+        return False
     magnitude = joint_magnitude(passage.bins)
     first = round(_TREBLE * passage.window.n_fft / passage.sample_rate)
     struck = magnitude * (1 - tonal_mask(magnitude, passage))
     share = float(struck[first:].sum() / magnitude.sum().clamp(min=1e-20))
-    return share >= _STRUCK and passage.transcription.notes.tonality <= _SMEARED
+    return share >= _STRUCK
 
 
 class PartsAlignment:
@@ -81,26 +84,25 @@ class PartsAlignment:
         """Keep the clips of a style and their shares."""
         self._style = list(style)
         self.tonalities = tuple(passage.transcription.notes.tonality for passage, _ in style)
-        self._fitted: tuple[Alignment, Alignment] | None = None
 
     def suits(self, content: Passage) -> float:
         """Rate it above all others where content and style are mixes with notes; 0 otherwise."""
         least = least_tonality(self.tonalities, content)
-        if not least or not all(is_mix(passage) for passage in (content, *(p for p, _ in self._style))):
-            return 0.0
-        return (3 + least) / 4
+        return (3 + least) / 4 if least and self._are_mixes and is_mix(content) else 0.0
+
+    @cached_property
+    def _are_mixes(self) -> bool:
+        return all(is_mix(passage) for passage, _ in self._style)
 
     def play(self, content: Passage) -> Played:
         """Play the parts of the style at the parts of a content, at the levels that these have."""
         mix = torch.zeros_like(content.pieces[0])
-        for alignment, part in zip(self._alignments(), separate(content), strict=True):
-            frames = part.frames
-            power = from_log_magnitude(frames).square().sum()
-            if not power:
+        for alignment, part in zip(self._alignments, separate(content), strict=True):
+            if not part.frames.any():
                 continue
             magnitude = from_log_magnitude(Style(list(alignment.play(part).clips)).mean)
-            scale = (power / magnitude.square().sum().clamp(min=1e-30)).sqrt()
-            mix = mix + content.window.istft(scale * magnitude * stereo_image(part.bins), content.n_samples)
+            magnitude = magnitude * power_scale(magnitude, part)
+            mix = mix + content.window.istft(magnitude * stereo_image(part.bins), content.n_samples)
         bins = content.window.stft(mix)
         frames = log_magnitude(joint_magnitude(bins))
         style = Style([(passage.frames, share) for passage, share in self._style])
@@ -109,14 +111,14 @@ class PartsAlignment:
         mix = content.window.istft(bins * gains.clamp(min=1e-6) ** _EQUALISED, content.n_samples)
         return Played([(log_magnitude(joint_magnitude(content.window.stft(mix))), 1.0)], samples=mix)
 
+    @cached_property
     def _alignments(self) -> tuple[Alignment, Alignment]:
-        """Fit the alignments of the tonal and of the percussive parts, once."""
-        if self._fitted is None:
-            parts = [(separate(passage), share) for passage, share in self._style]
-            self._fitted = tonal, percussive = PitchAlignment(), QuantileMatch()
-            tonal.fit([(part, share) for (part, _), share in parts])
-            percussive.fit([(part, share) for (_, part), share in parts])
-        return self._fitted
+        """Alignments fitted to the tonal and to the percussive parts."""
+        parts = [(separate(passage), share) for passage, share in self._style]
+        tonal, percussive = PitchAlignment(), QuantileMatch()
+        tonal.fit([(part, share) for (part, _), share in parts])
+        percussive.fit([(part, share) for (_, part), share in parts])
+        return tonal, percussive
 
 
 def _odd(length: float) -> int:

@@ -19,8 +19,6 @@ from retimbre.alignment.registry import Played
 from retimbre.alignment.strokes import KINDS
 from retimbre.errors import InputError
 from retimbre.settings import STRUCK
-from retimbre.sound.stereo import joint_magnitude
-from retimbre.sound.stft import from_log_magnitude, log_magnitude
 
 _NEXT = {
     "kick": ("tom", "snare", "click", "cymbal", "hat"),
@@ -76,6 +74,8 @@ class StrokeAlignment:
         an exchange costs more than it gains.
         """
         passages = [*(passage for passage, _ in self._style), content]
+        if not any(map(_may_be_percussive, passages)):
+            return 0.0  # what most melodies end with, before any stroke is sought
         if not all(is_percussive(passage) or _has_notes(passage) for passage in passages):
             return 0.0
         if not any(map(is_percussive, passages)):
@@ -93,23 +93,24 @@ class StrokeAlignment:
         for where, kit in [("content", own), *(("style", kit) for kit, _ in self._kits)]:
             if not kit.loudness:
                 raise InputError(f"no stroke was found in the {where}: expected drums, or another alignment")
-        power = from_log_magnitude(content.frames).square().sum()
-        clips, mix = [], torch.zeros_like(content.bins[:, 0, 0].real)[:, None]
-        for kit, share in self._kits:
-            samples = torch.from_numpy(play_strokes(own, kit, content)).to(mix)
-            magnitude = joint_magnitude(content.window.stft(samples))
-            scale = (power / magnitude.square().sum().clamp(min=1e-30)).sqrt()
-            clips.append((log_magnitude(magnitude * scale), share))
-            mix = mix + share * scale * samples
-        return Played(clips, samples=mix, strength=STRUCK)
+        sounds = [
+            (torch.from_numpy(play_strokes(own, kit, content)).to(content.pieces[0]), share)
+            for kit, share in self._kits
+        ]
+        return Played.mix(content, sounds, STRUCK)
 
 
 def is_percussive(passage: Passage) -> bool:
     """Judge whether a clip is made of strokes: it has some, they explain it, and few have pitches."""
+    if not _may_be_percussive(passage):
+        return False
     kit = passage.kit
     again = (kit.levels > 0).sum() >= _REPEATED * len(kit.loudness)
-    explained = bool(_begins(kit, passage) and again and kit.explained >= _EXPLAINED)
-    return explained and passage.transcription.notes.tonality < _PITCHED
+    return bool(_begins(kit, passage) and again and kit.explained >= _EXPLAINED)
+
+
+def _may_be_percussive(passage: Passage) -> bool:
+    return passage.transcription.notes.tonality < _PITCHED
 
 
 def _has_notes(passage: Passage) -> bool:

@@ -11,8 +11,8 @@ from functools import cached_property
 
 from retimbre.alignment.instrument import Instrument
 from retimbre.alignment.passage import Passage
-from retimbre.alignment.registry import Played
-from retimbre.sound.stft import from_log_magnitude, log_magnitude
+from retimbre.alignment.registry import Played, power_scale
+from retimbre.sound.stft import log_magnitude
 
 TONAL = 0.45
 """Least tonality of a clip of music with pitches. Of 22 pitched instruments of a General MIDI
@@ -53,10 +53,8 @@ class PitchAlignment:
     def play(self, content: Passage) -> Played:
         """Play the notes of a content on the instruments, with the content's power."""
         own = content.transcription
-        power = from_log_magnitude(content.frames).square().sum()
         clips = []
         for instrument, share in self._instruments:
             played = instrument.play(own.notes, own.deviations, own.grid)
-            scale = (power / played.square().sum().clamp(min=1e-30)).sqrt()
-            clips.append((log_magnitude(played * scale), share))
+            clips.append((log_magnitude(played * power_scale(played, content)), share))
         return Played(clips)

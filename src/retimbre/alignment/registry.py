@@ -5,16 +5,19 @@ content's pitches, say. Packages add alignments of their own through the entry-p
 ``retimbre.alignments``, where each name leads to a class without arguments that is an :class:`Alignment`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from retimbre.alignment.passage import Passage
 from retimbre.errors import InputError
 from retimbre.settings import Settings
+from retimbre.sound.stereo import joint_magnitude
+from retimbre.sound.stft import from_log_magnitude, log_magnitude
 
 GROUP = "retimbre.alignments"
 
@@ -37,6 +40,25 @@ class Played:
     replaces_style: bool = True
     samples: Tensor | None = None
     strength: float | None = None
+
+    @classmethod
+    def mix(
+        cls, content: Passage, sounds: Iterable[tuple[Tensor, float]], strength: float | None = None
+    ) -> "Played":
+        """Mix sounds (C, N) of a content's shape by their shares, each at the content's power."""
+        clips, mixed = [], torch.zeros_like(content.pieces[0][:, :1])
+        for samples, share in sounds:
+            magnitude = joint_magnitude(content.window.stft(samples))
+            scale = power_scale(magnitude, content)
+            clips.append((log_magnitude(magnitude * scale), share))
+            mixed = mixed + share * scale * samples
+        return cls(clips, samples=mixed, strength=strength)
+
+
+def power_scale(magnitude: Tensor, content: Passage) -> Tensor:
+    """Compute the factor at which magnitudes (F, T) have the power of a content."""
+    power = from_log_magnitude(content.frames).square().sum()
+    return (power / magnitude.square().sum().clamp(min=1e-30)).sqrt()
 
 
 class Alignment(Protocol):

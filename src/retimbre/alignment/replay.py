@@ -20,8 +20,7 @@ from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import least_tonality
 from retimbre.alignment.registry import Played
 from retimbre.alignment.sampler import Sampler
-from retimbre.sound.stereo import joint_magnitude, stereo_image
-from retimbre.sound.stft import from_log_magnitude, log_magnitude
+from retimbre.sound.stereo import stereo_image
 
 _FILL = 0.35
 """Loudness of the frames beneath a note that is certain. At strength 1, on the melodic pairs for tuning, LSD
@@ -59,21 +58,16 @@ class NoteAlignment:
 
     def play(self, content: Passage) -> Played:
         """Play the notes of a content on the samplers, with the content's power."""
-        power = from_log_magnitude(content.frames).square().sum()
         transcription = content.transcription
-        sounds = (content.bins.abs().amax(dim=(1, 2)) > 0)[:, None, None]  # a silent channel stays silent
-        image = stereo_image(content.bins) * sounds
+        is_heard = (content.bins.abs().amax(dim=(1, 2)) > 0)[:, None, None]  # a silent channel stays silent
+        image = stereo_image(content.bins) * is_heard
         rest = _beside_events(content)
-        clips, mix = [], torch.zeros_like(content.bins[:, 0, 0].real)[:, None]
+        sounds = []
         for sampler, instrument, share in self._players:
-            samples = torch.from_numpy(sampler.play(content, content.events)).to(mix)
+            samples = torch.from_numpy(sampler.play(content, content.events)).to(content.pieces[0])
             frames = instrument.play(rest, transcription.deviations, transcription.grid)
-            samples = samples + content.window.istft(frames * image, content.n_samples)
-            magnitude = joint_magnitude(content.window.stft(samples))
-            scale = (power / magnitude.square().sum().clamp(min=1e-30)).sqrt()
-            clips.append((log_magnitude(magnitude * scale), share))
-            mix = mix + share * scale * samples
-        return Played(clips, samples=mix)
+            sounds.append((samples + content.window.istft(frames * image, content.n_samples), share))
+        return Played.mix(content, sounds)
 
 
 def _beside_events(content: Passage) -> Notes:

@@ -34,11 +34,8 @@ _LEAST = 0.06
 tuning, of two soundfonts and a recorded kit, 97 of 100 onsets found are strokes, and 90 of 100 strokes are
 found; those missed are soft hats under louder drums."""
 _EDGES = (4, 22)  # bands between low, middle and high (360 Hz, 2 kHz)
-_SHARES = (
-    0.5,
-    0.7,
-    0.7,
-)  # of rises in the low, middle or high bands alone: a mean over few bands varies more
+_SHARES = (0.5, 0.7, 0.7)
+"""Of rises in the low, middle or high bands alone: a mean over few bands varies more."""
 _NEAR, _WIDE, _ABOVE = 6, 34, 1.3  # frames on each side in which an onset is the highest; over their mean
 
 _SLICES = ((-6, -3), (-2, 0), (0, 2), (2, 4), (4, 6), (6, 10), (10, 16), (16, 24), (24, 40))

@@ -53,9 +53,9 @@ def _alignments(result: Result) -> list[str]:
         if sure:
             least, most = (f"{value:.2f}" for value in (min(sure), max(sure)))
             why += f"; certainty of the content's notes is {least}" + (f" to {most}" if len(sure) > 1 else "")
-        found = sum(choice.n_strokes or 0 for choice in choices if choice.how == "strokes")
         if any(choice.how == "parts" for choice in choices):
             why += "; strokes sound beside the notes of both"
+        found = sum(choice.n_strokes or 0 for choice in choices if choice.how == "strokes")
         if found:
             why += f"; the content has {found} strokes, and one of the clips is drums"
     lines = []
@@ -91,7 +91,7 @@ def notices(result: Result, styles: Sequence[Path]) -> list[str]:
         beside = "beside content_weight" if result.ignored == ("strength",) else "here"
         lines.append(f"{names} {verb} nothing {beside} (network {result.settings.network}): left aside")
     tonality = result.choices[0].style_tonality if result.choices else ()
-    aligned = any(choice.how == "strokes" for choice in result.choices)
+    aligned = any(choice.how != "none" for choice in result.choices)
     if result.settings.align == "auto" and not aligned and any(t >= TONAL for t in tonality):
         without = [f"{path} ({t:.2f})" for path, t in zip(styles, tonality, strict=True) if t < TONAL]
         if without:
