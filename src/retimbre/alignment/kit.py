@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from retimbre.alignment.strokes import Matrix, StrokeFrames, Strokes, band_centres
 
@@ -91,7 +92,7 @@ class Kit:
     @cached_property
     def samples(self) -> dict[int, list[StrokeSample]]:
         """All strokes cut out, by the index of their kind."""
-        n_frames = self.frames.levels.shape[1]
+        n_frames, hop = self.frames.levels.shape[1], self.frames.hop_length
         total = np.maximum(self._model, 1e-12)
         spread = _spread(self.frames)
         cut: dict[int, list[StrokeSample]] = {kind: [] for kind in self.loudness}
@@ -102,10 +103,11 @@ class Kit:
                 own = levels[kind] * self.templates[kind][:, inside]
                 mask = own / total[:, first:last]
                 clarity = float((own * mask).sum() / max(own.sum(), 1e-12))
-                samples = _synthesise(self.frames.bins[:, first:last] * (spread @ mask), self.frames)
-                n_fade = min(_FADE * self.frames.hop_length, len(samples))
+                bins = self.frames.bins[None, :, first:last] * torch.from_numpy(spread @ mask)
+                samples = self.frames.window.istft(bins, (last - first) * hop)[0].numpy()
+                n_fade = min(_FADE * hop, len(samples))
                 samples[-n_fade:] *= np.linspace(1, 0, n_fade)
-                onset_at = (onset - first) * self.frames.hop_length
+                onset_at = (onset - first) * hop
                 cut[int(kind)].append(
                     StrokeSample(samples.astype(np.float32), int(onset_at), float(levels[kind]), clarity)
                 )
@@ -169,16 +171,3 @@ def _spread(frames: StrokeFrames) -> Matrix:
     hertz = np.linspace(0, frames.sample_rate / 2, len(frames.bins))
     centres = band_centres()
     return np.stack([np.interp(hertz, centres, row) for row in np.eye(len(centres))], axis=1)
-
-
-def _synthesise(bins: npt.NDArray[np.complex128], frames: StrokeFrames) -> Matrix:
-    """Overlap and add bins (F, T) to samples (T hop_length,)."""
-    n_fft, hop = 2 * (len(bins) - 1), frames.hop_length
-    window = np.hanning(n_fft + 1)[:-1]
-    pieces = np.fft.irfft(bins.T, n_fft, axis=1) * window
-    made, weight = np.zeros((len(pieces) - 1) * hop + n_fft), np.zeros((len(pieces) - 1) * hop + n_fft)
-    for n, piece in enumerate(pieces):
-        made[n * hop : n * hop + n_fft] += piece
-        weight[n * hop : n * hop + n_fft] += np.square(window)
-    start = n_fft // 2
-    return (made / np.maximum(weight, 1e-3))[start : start + len(pieces) * hop]

@@ -12,9 +12,12 @@ from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors.numpy import load
+from torch import Tensor
 
 from retimbre.sound.mel import slaney_mel, slaney_scale
+from retimbre.sound.stft import Window
 
 KINDS = ("kick", "snare", "tom", "hat", "cymbal", "click")
 """Kinds of strokes: the snare also stands for a clap, the hat is closed, the cymbal rings (an open hat, a
@@ -54,24 +57,28 @@ class StrokeFrames:
     Attributes:
         bins: Complex bins (F, T).
         levels: Magnitudes in mel bands, (N_BANDS, T); 0 above Nyquist's frequency.
-        hop_length: Samples from frame to frame.
+        window: Transform of the frames.
         sample_rate: Rate in Hz.
     """
 
-    bins: npt.NDArray[np.complex128]
+    bins: Tensor
     levels: Matrix
-    hop_length: int
+    window: Window
     sample_rate: int
 
     @classmethod
     def of(cls, samples: npt.NDArray[np.floating], sample_rate: int) -> "StrokeFrames":
         """Analyse one channel (N,); frame t is centred at sample ``t * hop_length``."""
-        window, hop = _window(sample_rate), round(_HOP * sample_rate)
-        padded = np.pad(np.asarray(samples, np.float64), (len(window) // 2, len(window) // 2 + hop))
-        frames = np.lib.stride_tricks.sliding_window_view(padded, len(window))[::hop]
-        bins = np.fft.rfft(frames * window, axis=1).T
-        levels = np.sqrt(_bank(sample_rate) @ np.square(np.abs(bins)))
-        return cls(bins, levels, hop, sample_rate)
+        window = Window(2 * round(_WINDOW * sample_rate / 2), round(_HOP * sample_rate))
+        padded = np.pad(np.asarray(samples, np.float64), (0, window.hop_length))
+        bins = window.stft(torch.from_numpy(padded)[None])[0]
+        levels = np.sqrt(_bank(window.n_fft, sample_rate) @ bins.abs().square().numpy())
+        return cls(bins, levels, window, sample_rate)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from frame to frame."""
+        return self.window.hop_length
 
 
 def find_onsets(levels: Matrix) -> npt.NDArray[np.int64]:
@@ -167,14 +174,7 @@ def band_centres() -> Matrix:
 
 
 @lru_cache(maxsize=4)
-def _window(sample_rate: int) -> Matrix:
-    n_fft = 2 * round(_WINDOW * sample_rate / 2)
-    return np.hanning(n_fft + 1)[:-1]
-
-
-@lru_cache(maxsize=4)
-def _bank(sample_rate: int) -> Matrix:
-    n_fft = len(_window(sample_rate))
+def _bank(n_fft: int, sample_rate: int) -> Matrix:
     bank = slaney_mel(N_BANDS, n_fft, sample_rate, _LOWEST, _HIGHEST).double().numpy().T
     return np.ascontiguousarray(bank)
 
