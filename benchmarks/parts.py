@@ -10,7 +10,7 @@ pairs, of a difference that of the paired differences.
 
 import argparse
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from retimbre import Settings, transfer
 from retimbre.alignment import isolation, replay, sampler
+from retimbre.alignment.courses import Course, Levels
 from retimbre.alignment.notes import Notes
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.registry import Played
@@ -44,8 +45,8 @@ def _no_frames(content: Passage) -> Notes:
     return replace(notes, activations=0 * notes.activations, noise=0 * notes.noise)
 
 
-def _as_measured(peaks: Tensor, unknown: Tensor) -> Tensor:
-    return peaks
+def _as_measured(courses: Sequence[Course]) -> list[Levels]:
+    return [course.levels for course in courses]
 
 
 def _owned_by_none(events: list[object], n_frames: int, hop: float) -> Tensor:
@@ -69,7 +70,7 @@ def _parts() -> Iterator[tuple[str, Settings, list[object]]]:
     yield "resonances that stay", default, [patch.object(sampler, "_FORMANT", 0.0)]
     yield "decays restored", default, [patch.object(sampler, "_STEEPEST", 0.0)]
     yield "the cost of shared partials", default, [patch.object(sampler, "_UNCLEAR", 0.0)]
-    yield "collided partials from neighbours", default, [patch.object(isolation, "_fill", _as_measured)]
+    yield "the course of collided partials", default, [patch.object(isolation, "complete", _as_measured)]
     yield "what lies between partials", default, [patch.object(isolation, "_owned", _owned_by_none)]
 
 

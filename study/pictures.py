@@ -56,7 +56,7 @@ def save_spectrograms(path: str | os.PathLike[str], clips: Sequence[tuple[str, A
 
 
 def save_constant_q(path: str | os.PathLike[str], clips: Sequence[tuple[str, Audio]]) -> None:
-    """Draw the constant-Q transforms of clips one above the other into a PNG, for notes and their attacks.
+    """Draw the constant-Q transforms of clips one above the other into a JPEG, for notes and their attacks.
 
     Five octaves and a half from C2, three bins a semitone, 10 ms a frame, levels down to 60 dB below the
     loudest of each clip.
@@ -99,7 +99,7 @@ def save_constant_q(path: str | os.PathLike[str], clips: Sequence[tuple[str, Aud
         axes.set_yticks(range(6), [f"C{octave}" for octave in range(2, 8)], fontsize=8)
     column[-1].set_xlabel("time (s)", fontsize=9)
     with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=90)
+        figure.savefig(temporary, format="jpeg", dpi=80, pil_kwargs={"quality": 70})
 
 
 def main() -> None:
@@ -119,7 +119,7 @@ def main() -> None:
             "output",
             "target",
         )
-        save_constant_q(options.output / f"notes-{number}.png", list(zip(titles, clips, strict=True)))
+        save_constant_q(options.output / f"pair-{number}.jpg", list(zip(titles, clips, strict=True)))
 
 
 if __name__ == "__main__":
