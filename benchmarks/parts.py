@@ -40,7 +40,7 @@ COLUMNS = ("LSD", "timbre", "envelope", "pitch", "recognised")
 RELATIVE = COLUMNS[:3]
 
 
-def _no_frames(content: Passage) -> Notes:
+def _no_frames(content: Passage, decay: float) -> Notes:
     notes = content.transcription.notes
     return replace(notes, activations=0 * notes.activations, noise=0 * notes.noise)
 

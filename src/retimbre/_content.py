@@ -27,6 +27,7 @@ class ContentBlock:
         padded: float32 (C, n) at the content's rate, with the margins.
         margin: Samples of a margin.
         sample_rate: Rate of the content in Hz.
+        mirrored: Samples of the margins that are a mirror image, as they lie beyond the clip: before, after.
         rate: Working rate in Hz.
         window: The transform at the working rate.
         floor: Lowest loudness in LUFS that the block is taken for.
@@ -36,6 +37,7 @@ class ContentBlock:
     padded: Samples
     margin: int
     sample_rate: int
+    mirrored: tuple[int, int]
     rate: int
     window: Window
     floor: float
@@ -54,7 +56,8 @@ class ContentBlock:
     def passage(self) -> Passage:
         """The block at the working rate and level, margins included."""
         samples = normalized(Audio(self.padded, self.sample_rate), self.rate, floor=self.floor)
-        return Passage([samples.to(self.window.device)], self.rate, self.window)
+        before, after = (n * self.rate // self.sample_rate for n in self.mirrored)
+        return Passage([samples.to(self.window.device)], self.rate, self.window, mirrored=(before, after))
 
 
 class Content:
@@ -103,7 +106,7 @@ class Content:
         sample_rate = self.sound.sample_rate
         margin = round(TRANSFER.margin * sample_rate)
         padded = blocks.padded_pieces(self.sound, self.places, margin)
+        floor = self.loudness - DYNAMICS
         for place, samples in zip(self.places, padded, strict=True):
-            yield ContentBlock(
-                place, samples, margin, sample_rate, self.rate, self.window, self.loudness - DYNAMICS
-            )
+            mirrored = max(0, margin - place.start), max(0, place.stop + margin - self.sound.n_samples)
+            yield ContentBlock(place, samples, margin, sample_rate, mirrored, self.rate, self.window, floor)

@@ -64,11 +64,15 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
     """Find the notes of a passage that is not silent, by onset."""
     notes, grid = passage.transcription.notes, passage.transcription.grid
     window, rate = passage.window, passage.sample_rate
+    before, after = passage.mirrored_frames
+    activations = notes.activations.clone()
+    activations[:, :before] = 0
+    activations[:, activations.shape[1] - after :] = 0
     events: list[NoteEvent] = []
     first = 0
-    for piece in passage.pieces:
+    for piece in passage.unmirrored:
         n_frames = 1 + piece.shape[1] // window.hop_length
-        own = Notes(notes.amplitudes, notes.activations[:, first : first + n_frames], notes.noise)
+        own = Notes(notes.amplitudes, activations[:, first : first + n_frames], notes.noise)
         if own.activations.any():
             attacks = find_attacks(piece, rate, window, own, grid)
             found = _found(attacks, piece.shape[1] / rate)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from retimbre.alignment.events import NoteEvent, find_events, reliability
 from retimbre.alignment.grid import Grid
@@ -39,16 +40,43 @@ class Passage:
         pieces: Samples (C, N): one tensor for a whole clip, several for the excerpts of a long one.
         sample_rate: Rate in Hz.
         window: Short-time Fourier transform.
+        mirrored: Samples at the start of the first piece and at the end of the last that are a mirror image
+            of what follows or precedes them: the frames of a network go on there, but no note begins.
     """
 
-    def __init__(self, pieces: Sequence[Tensor], sample_rate: int, window: Window) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[Tensor],
+        sample_rate: int,
+        window: Window,
+        *,
+        mirrored: tuple[int, int] = (0, 0),
+    ) -> None:
         self.pieces, self.sample_rate, self.window = list(pieces), sample_rate, window
+        self._mirrored = mirrored
         self._frames: dict[Window, Tensor] = {}
 
     @property
     def n_samples(self) -> int:
         """Number of samples N per channel, over all pieces."""
         return sum(piece.shape[1] for piece in self.pieces)
+
+    @cached_property
+    def unmirrored(self) -> list[Tensor]:
+        """The pieces, silent where they are a mirror image."""
+        before, after = self._mirrored
+        if not before and not after:
+            return self.pieces
+        pieces = list(self.pieces)
+        pieces[0] = functional.pad(pieces[0][:, before:], (before, 0))
+        pieces[-1] = functional.pad(pieces[-1][:, : pieces[-1].shape[1] - after], (0, after))
+        return pieces
+
+    @property
+    def mirrored_frames(self) -> tuple[int, int]:
+        """Number of frames at the start and at the end that are a mirror image."""
+        before, after = (n // self.window.hop_length for n in self._mirrored)
+        return before, after
 
     @cached_property
     def bins(self) -> Tensor:
@@ -90,7 +118,7 @@ class Passage:
     @cached_property
     def kit(self) -> Kit:
         """Strokes of the clip, of all channels together."""
-        samples = torch.cat(self.pieces, dim=1).mean(dim=0).cpu().numpy()
+        samples = torch.cat(self.unmirrored, dim=1).mean(dim=0).cpu().numpy()
         return Kit.of(StrokeFrames.of(samples, self.sample_rate))
 
     @property

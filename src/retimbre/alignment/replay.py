@@ -27,6 +27,8 @@ _FILL = 0.35
 falls from .59 of the content's to .57 and timbre from .14 to .12 between 0 and .3, and the instrument is
 recognised as often; with .5 it is recognised less often."""
 
+_EARLY = 0.02  # seconds before an onset, from which frames have its sound
+
 
 class NoteAlignment:
     """Alignment that replays a style's notes at a content's.
@@ -61,21 +63,33 @@ class NoteAlignment:
         transcription = content.transcription
         is_heard = (content.bins.abs().amax(dim=(1, 2)) > 0)[:, None, None]  # a silent channel stays silent
         image = stereo_image(content.bins) * is_heard
-        rest = _beside_events(content)
         sounds = []
         for sampler, instrument, share in self._players:
             samples = torch.from_numpy(sampler.play(content, content.events)).to(content.pieces[0])
+            rest = _beside_events(content, sampler.decay)
             frames = instrument.play(rest, transcription.deviations, transcription.grid)
             sounds.append((samples + content.window.istft(frames * image, content.n_samples), share))
         return Played.mix(content, sounds)
 
 
-def _beside_events(content: Passage) -> Notes:
-    """Turn the notes of a transcription down within its events; without noise, which samples have."""
+def _beside_events(content: Passage, decay: float) -> Notes:
+    """Turn the notes of a transcription down within its events; without noise, which samples have.
+
+    They fall since the newest onset as the style's notes do, by ``decay`` dB per second: what a content holds
+    is no struck or plucked instrument's.
+    """
     notes, rate = content.transcription.notes, content.sample_rate / content.window.hop_length
     gain = torch.ones_like(notes.activations)
+    before, after = content.mirrored_frames
+    gain[:, :before] = 0
+    gain[:, gain.shape[1] - after :] = 0
     for event in content.events:
         first, last = round(event.onset * rate) - 2, round((event.end + TAIL) * rate)
         inside = gain[event.pitch - LOWEST, max(0, first) : last]
         inside.clamp_(max=1 - (1 - _FILL) * event.certainty)
+    time = torch.arange(gain.shape[1]) / rate
+    onsets = torch.tensor([-torch.inf, *(event.onset - _EARLY for event in content.events)])
+    newest = onsets[torch.searchsorted(onsets, time, right=True) - 1]
+    since = (time - newest).nan_to_num(posinf=0).clamp(min=0)
+    gain *= (10 ** (decay * since / 20)).to(gain)
     return replace(notes, activations=gain * notes.activations, noise=torch.zeros_like(notes.noise))

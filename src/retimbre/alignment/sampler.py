@@ -79,6 +79,10 @@ class Sampler:
 
     Args:
         passage: The clip; it has notes.
+
+    Attributes:
+        notes: Its notes, cut out.
+        decay: Median of their decays in dB per second, at most 0.
     """
 
     def __init__(self, passage: Passage) -> None:
@@ -86,7 +90,7 @@ class Sampler:
         self.notes = isolate_notes(passage, passage.events)
         self._level = float(np.median([note.level for note in self.notes])) if self.notes else 0.0
         decays = [note.decay for note in self.notes if not np.isnan(note.decay)]
-        self._decay = float(np.median(decays)) if decays else 0.0
+        self.decay = float(np.median(decays)) if decays else 0.0
 
     @cached_property
     def _amplitudes(self) -> npt.NDArray[np.float64]:
@@ -147,7 +151,7 @@ class Sampler:
         ratio = 2 ** ((want.pitch - sample.pitch) / 12)
         samples = change_pitch(sample.samples, ratio, self._rate)
         samples = self._with_partials_of(samples, sample.pitch, want.pitch)
-        decay = self._decay if np.isnan(sample.decay) else sample.decay
+        decay = self.decay if np.isnan(sample.decay) else sample.decay
         onset, end = (round(t / ratio * self._rate) for t in (sample.onset, sample.onset + sample.duration))
         return _with_duration(
             samples, onset, end, round(want.duration * self._rate), max(_STEEPEST, decay * ratio), self._rate
