@@ -24,6 +24,7 @@ from torch import Tensor
 from retimbre import Settings, transfer
 from retimbre.alignment import isolation, replay, sampler
 from retimbre.alignment.courses import Course, Levels
+from retimbre.alignment.events import NoteEvent
 from retimbre.alignment.notes import Notes
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.registry import Played
@@ -38,11 +39,20 @@ from study.recognition import Recogniser
 
 COLUMNS = ("LSD", "timbre", "envelope", "pitch", "recognised")
 RELATIVE = COLUMNS[:3]
+_BESIDE_EVENTS = replay._beside_events
 
 
-def _no_frames(content: Passage, decay: float) -> Notes:
+def _no_frames(content: Passage, events: Sequence[NoteEvent], decay: float) -> Notes:
     notes = content.transcription.notes
     return replace(notes, activations=0 * notes.activations, noise=0 * notes.noise)
+
+
+def _undecayed(content: Passage, events: Sequence[NoteEvent], decay: float) -> Notes:
+    return _BESIDE_EVENTS(content, events, 0.0)
+
+
+def _as_heard(content: Passage) -> Sequence[NoteEvent]:
+    return content.events
 
 
 def _as_measured(courses: Sequence[Course]) -> list[Levels]:
@@ -67,6 +77,8 @@ def _parts() -> Iterator[tuple[str, Settings, list[object]]]:
     yield "the frames beneath notes", default, [patch.object(replay, "_FILL", 0.0)]
     yield "the content's own share: strength 1", replace(default, strength=1.0), []
     yield "the notes' own phase", default, [patch.object(replay, "Played", _without_samples)]
+    yield "notes held beyond their decay", default, [patch.object(replay, "held_notes", _as_heard)]
+    yield "frames that decay", default, [patch.object(replay, "_beside_events", _undecayed)]
     yield "resonances that stay", default, [patch.object(sampler, "_FORMANT", 0.0)]
     yield "decays restored", default, [patch.object(sampler, "_STEEPEST", 0.0)]
     yield "the cost of shared partials", default, [patch.object(sampler, "_UNCLEAR", 0.0)]

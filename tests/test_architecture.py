@@ -22,7 +22,7 @@ INSIDE = {
     "alignment": [
         *("grid", "notes", "intonation", "attacks", "events", "instrument", "strokes", "kit", "passage"),
         *("partials", "courses", "isolation", "stretch", "sampler"),
-        *("registry", "pitch", "replay", "percussion", "spectrum", "parts", "target"),
+        *("registry", "pitch", "holding", "replay", "percussion", "spectrum", "parts", "target"),
     ],
     "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
     "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],

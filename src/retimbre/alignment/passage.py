@@ -78,6 +78,11 @@ class Passage:
         before, after = (n // self.window.hop_length for n in self._mirrored)
         return before, after
 
+    @property
+    def sounding_seconds(self) -> float:
+        """Seconds from the start of the first piece to where the last becomes a mirror image."""
+        return (self.n_samples - self._mirrored[1]) / self.sample_rate
+
     @cached_property
     def bins(self) -> Tensor:
         """Complex bins (C, F, T), one piece after the other."""

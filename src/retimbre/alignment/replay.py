@@ -12,7 +12,9 @@ from functools import cached_property
 
 import torch
 
+from retimbre.alignment.events import NoteEvent
 from retimbre.alignment.grid import LOWEST
+from retimbre.alignment.holding import held_notes
 from retimbre.alignment.instrument import Instrument
 from retimbre.alignment.notes import Notes
 from retimbre.alignment.partials import TAIL
@@ -63,17 +65,18 @@ class NoteAlignment:
         transcription = content.transcription
         is_heard = (content.bins.abs().amax(dim=(1, 2)) > 0)[:, None, None]  # a silent channel stays silent
         image = stereo_image(content.bins) * is_heard
+        events = held_notes(content)
         sounds = []
         for sampler, instrument, share in self._players:
-            samples = torch.from_numpy(sampler.play(content, content.events)).to(content.pieces[0])
-            rest = _beside_events(content, sampler.decay)
+            samples = torch.from_numpy(sampler.play(content, events)).to(content.pieces[0])
+            rest = _beside_events(content, events, sampler.decay)
             frames = instrument.play(rest, transcription.deviations, transcription.grid)
             sounds.append((samples + content.window.istft(frames * image, content.n_samples), share))
         return Played.mix(content, sounds)
 
 
-def _beside_events(content: Passage, decay: float) -> Notes:
-    """Turn the notes of a transcription down within its events; without noise, which samples have.
+def _beside_events(content: Passage, events: Sequence[NoteEvent], decay: float) -> Notes:
+    """Turn the notes of a transcription down within these events; without noise, which samples have.
 
     They fall since the newest onset as the style's notes do, by ``decay`` dB per second: what a content holds
     is no struck or plucked instrument's.
@@ -83,12 +86,12 @@ def _beside_events(content: Passage, decay: float) -> Notes:
     before, after = content.mirrored_frames
     gain[:, :before] = 0
     gain[:, gain.shape[1] - after :] = 0
-    for event in content.events:
+    for event in events:
         first, last = round(event.onset * rate) - 2, round((event.end + TAIL) * rate)
         inside = gain[event.pitch - LOWEST, max(0, first) : last]
         inside.clamp_(max=1 - (1 - _FILL) * event.certainty)
     time = torch.arange(gain.shape[1]) / rate
-    onsets = torch.tensor([-torch.inf, *(event.onset - _EARLY for event in content.events)])
+    onsets = torch.tensor([-torch.inf, *(event.onset - _EARLY for event in events)])
     newest = onsets[torch.searchsorted(onsets, time, right=True) - 1]
     since = (time - newest).nan_to_num(posinf=0).clamp(min=0)
     gain *= (10 ** (decay * since / 20)).to(gain)
