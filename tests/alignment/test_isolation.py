@@ -46,7 +46,7 @@ def test_two_notes_of_a_chord_are_told_apart(interval: int) -> None:
     low, high = _tone(57, 0.3, 1.5, SAW), _tone(57 + interval, 0.3, 1.5, SAW)
     passage = _passage(low + high, (0.3, 1.5, 57), (0.3, 1.5, 57 + interval))
     for note, true in zip(isolate_notes(passage, passage.events), (low, high), strict=True):
-        assert _match(note.samples, true, 0.3 - note.onset) > 0.93  # shared partials have the mix's phase
+        assert _match(note.samples, true, 0.3 - note.onset) > 0.95
         assert note.duration == pytest.approx(1.2)
         assert 20 * np.log10(note.level / np.sqrt(np.square(true[8000:20000]).mean())) == pytest.approx(
             0, abs=1
@@ -75,7 +75,7 @@ def test_hammer_noise_belongs_to_the_newest_onset() -> None:
     noisy = struck.samples[round(struck.onset * RATE) :][attack]
     calm = held.samples[at:][attack]
     high = [np.square(np.diff(part, n=3)).mean() for part in (noisy, calm)]  # the tones have little treble
-    assert high[0] > 3 * high[1]
+    assert high[0] > 100 * high[1]
 
 
 def test_the_decay_is_measured_in_decibels_per_second() -> None:
