@@ -75,6 +75,15 @@ def test_a_plucked_style_decays_however_long_the_content_holds() -> None:
         assert fall / (end - onset - 0.3) == pytest.approx(-30 * faster, abs=4)
 
 
+def test_short_notes_go_on_decaying() -> None:
+    short: list[Note] = [(0.2, 0.4, 67), (0.6, 0.8, 70), (1.0, 1.2, 72)]
+    content: list[Note] = [(0.2, 1.0, 70)]
+    held = _passage(_play(content, 0, FLUTE), content)
+    (made,) = Sampler(_passage(_play(short, 40, PLUCK), short)).play(held, held.events)
+    fall = _level(made, 0.8, 0.9) - _level(made, 0.4, 0.5)
+    assert fall / 0.4 == pytest.approx(-40, abs=6)
+
+
 def test_a_sustained_style_lasts_as_long_as_the_contents_note() -> None:
     short: list[Note] = [(0.2, 0.6, 62), (0.7, 1.1, 64), (1.2, 1.6, 67)]
     held = Sampler(_passage(_play(short, 0, PLUCK), short))

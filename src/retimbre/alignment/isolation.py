@@ -58,8 +58,9 @@ _REACH = 2  # frames before the end of a note from which a window of four sees i
 _CHORD = 0.03  # seconds within which onsets count as one
 _BODY = 0.25  # seconds after the onset over which the level is measured
 _LEAST = 0.06  # seconds of a note that can be used
-_ENVELOPE = 0.02  # seconds of a value of the envelope from which the decay is estimated
-_ATTACK, _END = 0.08, 0.04  # seconds after the onset and before the end that are not part of the decay
+_ENVELOPE = 0.01  # seconds of a value of the envelope from which the decay is estimated
+_LEAST_VALUES = 3  # of them
+_ATTACK, _END = 0.06, 0.03  # seconds after the onset and before the end that are not part of the decay
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ class NoteSample:
         duration: Seconds from the onset to the end, without the tail.
         level: Root mean square of the first quarter of a second.
         clarity: Share of the energy of its partials that lies on no other note's, 0 to 1.
-        decay: Slope of its level after the attack in dB per second, at most 0; NaN where it is too short.
+        decay: Slope of its level after the attack in dB per second; NaN where it is too short.
         partials: Mean magnitudes of its partials from the onset to the end, (K,); zero where there is none.
         unsteadiness: Standard deviation of its pitch in semitones.
     """
@@ -242,15 +243,15 @@ def _trim(
 
 
 def _decay(samples: Samples, duration: float, rate: int) -> float:
-    """Fit a line to the level after the attack: its slope in dB per second, at most 0."""
+    """Fit a line to the level after the attack: its slope in dB per second."""
     length = round(_ENVELOPE * rate)
     body = samples[round(_ATTACK * rate) : round((duration - _END) * rate)]
     n = len(body) // length
-    if n < 5:
+    if n < _LEAST_VALUES:
         return float("nan")
     power = np.square(body[: n * length].reshape(n, length)).mean(axis=1)
     slope = np.polyfit(np.arange(n) * _ENVELOPE, 10 * np.log10(power + 1e-12), 1)[0]
-    return min(0.0, float(slope))
+    return float(slope)
 
 
 def _cpu(window: Window) -> Window:
