@@ -129,7 +129,8 @@ def test_no_note_reaches_from_one_piece_to_the_next() -> None:
     window = Window.at_rate(Settings(), RATE, torch.device("cpu"))
     piece = (0.1 * _note((0.3, 9.0, 60), 1.0))[None]
     passage = Passage([piece, piece], RATE, window)
-    _assert_found(passage.events, [(0.3, 1.0, 60), (1.3, 2.0, 60)])
+    second = (1 + RATE // 512) * 512 / RATE  # 1.02 s: events are counted by the passage's frames
+    _assert_found(passage.events, [(0.3, 1.0, 60), (second + 0.3, second + 1.0, 60)])
 
 
 def test_what_is_sure_is_rated_above_what_is_not() -> None:

@@ -115,4 +115,6 @@ def test_notes_of_many_pieces_are_cut_out_where_they_are() -> None:
     notes = isolate_notes(passage, passage.events)
     assert len(notes) == 12
     for note in notes:
-        assert _match(note.samples, piece, 0.3 - note.onset) > 0.8  # the onset is found to some milliseconds
+        # The onset is found to some milliseconds, more than a period's: they are tried.
+        lags = np.arange(-0.005, 0.005, 1 / RATE)
+        assert max(_match(note.samples, piece, 0.3 - note.onset + lag) for lag in lags) > 0.95

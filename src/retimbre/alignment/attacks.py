@@ -31,23 +31,6 @@ STEPS = 4
 _SPANS = 2, 4  # fine frames from which the next is predicted: 12 and 23 ms
 _N_ITER = 12, 10  # updates for the magnitudes and for their change
 _NEAR = 3  # frames of the notes by which a pitch may sound earlier or later
-_FLOOR = 0.02  # of a pitch's highest level: below it a change is compared with this
-
-_ODDS, _GAIN, _NEW, _FLUX, _FIRST = -4.3, 0.235, 0.8, 2.5, 3.5
-"""The log-odds that a pitch starts anew where all is as usual, and how much they rise by what tells an
-attack: per dB of gain, per neper of the three others. They are a logistic regression's over 4895 frames in
-which notes that sound might start anew, 419 of them rightly, in 66 clips (four counted twice): songs and
-instruments of the benchmark's pairs to tune on, recombined, in two soundfonts. Fitted without each of the
-nine instruments in turn, at the best threshold for all, the regression finds the attacks of that one with an
-F1 of .85; songs were not left out. All but the gain were then changed by hand, for the F1 of the onsets of
-notes in the same clips. Of the seconds here those of the gain and of the first change were chosen among a
-few by the regression; the others and the limits were set once."""
-
-_EARLIER, _LATER, _GAIN_MOST = (-0.14, -0.02), (0.1, 0.2), 12.0
-"""Seconds from an attack between which a pitch is louder after it than before; dB that count at most."""
-
-_FIRST_LEAST = -3.0  # nepers by which the change of a pitch lies below the frame's largest, at most
-_STILL = 0.002  # the least flux that is typical of a clip: below it lies that of noise
 
 _FOLDED, _REGISTER, _ANYWHERE = 0.5, 6.0, 0.2
 """Share of the frames of a pitch in which its octave sounds from which the octave is taken for its partials;
@@ -76,7 +59,7 @@ class Attacks:
     flux: Rows
     sounds: npt.NDArray[np.bool_]
     frame: float
-    octaves: float
+    octaves: float = 0.0
 
 
 def find_attacks(piece: Tensor, sample_rate: int, window: Window, notes: Notes, grid: Grid) -> Attacks:
@@ -117,48 +100,6 @@ def find_attacks(piece: Tensor, sample_rate: int, window: Window, notes: Notes, 
     sounds = sounding_notes(notes.activations)[:, places].cpu().numpy()
     octaves = _fold_octaves(full, new, sounds)
     return Attacks(full, new, flux.cpu().double().numpy(), sounds, fine.hop_length / sample_rate, octaves)
-
-
-def attack_odds(attacks: Attacks, heard: npt.NDArray[np.bool_]) -> tuple[Rows, Rows]:
-    """Estimate how likely a pitch that sounds already starts anew, for every pitch and frame.
-
-    It does where it is louder later than before, where more of it is new than shortly before and after, where
-    the whole sound changes more than usual in the clip, and where no other pitch changes more: the last tells
-    it from a note that ends, or only sounds on, as another begins.
-
-    Args:
-        attacks: Loudness and change of every pitch.
-        heard: Where each pitch sounds, boolean (P, T), somewhere.
-
-    Returns:
-        The log-odds (P, T), and a measure that is highest in the frame in which the attack begins (P, T).
-    """
-    frame, levels = attacks.frame, attacks.levels
-    relative = attacks.changes / (levels + _FLOOR * levels.max(axis=1, keepdims=True) + 1e-9)
-    new = np.log(relative / np.median(relative[heard]) + 0.01)
-    flux = np.log(attacks.flux[None] / max(_STILL, np.median(attacks.flux)) + 0.01)
-    decibel = 20 * np.log10(levels.clip(1e-4 * levels.max()))
-    gain = _typical(decibel, *_LATER, frame) - _typical(decibel, *_EARLIER, frame)
-    first = np.log(attacks.changes / attacks.changes.max(axis=0).clip(1e-9) + 1e-3)
-    odds: Rows = _ODDS + _GAIN * gain.clip(-_GAIN_MOST, _GAIN_MOST)
-    odds += _NEW * (_between(new, -0.012, 0.05, frame).max(axis=2) - _typical(new, -0.25, 0.25, frame))
-    odds += _FLUX * _between(flux, -0.012, 0.018, frame).max(axis=2)
-    odds += _FIRST * _typical(first, 0.0, 0.05, frame).clip(_FIRST_LEAST)
-    return odds, odds + 2 * flux + 0.1 * np.log(relative + 1e-3)
-
-
-def _between(rows: Rows, first: float, last: float, frame: float) -> Rows:
-    """Give the values from ``first`` to ``last`` seconds after every frame, (R, T, N)."""
-    a, b = round(first / frame), round(last / frame)
-    padded = np.pad(rows, ((0, 0), (max(0, -a), max(0, b))), mode="edge")
-    views = np.lib.stride_tricks.sliding_window_view(padded, b - a + 1, axis=1)
-    return views[:, max(0, a) : max(0, a) + rows.shape[1]]
-
-
-def _typical(rows: Rows, first: float, last: float, frame: float) -> Rows:
-    """Compute the median from ``first`` to ``last`` seconds after every frame, (R, T)."""
-    typical: Rows = np.median(_between(rows, first, last, frame), axis=2)
-    return typical
 
 
 def _errors(bins: Tensor) -> Iterator[Tensor]:

@@ -73,18 +73,18 @@ _FADE = 0.05  # seconds; long enough not to click, short enough not to be notice
 _PEAK = 0.7  # of full scale, because the output of a transfer may overshoot its inputs
 
 
-def midi(piece: Piece, instrument: str) -> bytes:
+def midi(piece: Piece, instrument: str | int) -> bytes:
     """Write a piece as a standard MIDI file for one instrument.
 
     Args:
         piece: The piece; for a drum kit arranged by :func:`arrange_for_drums` first, where it is not for one.
-        instrument: One of ``INSTRUMENTS``.
+        instrument: One of ``INSTRUMENTS``, or any General MIDI program, 0 to 127.
 
     Raises:
         InputError: the instrument is unknown, or not a drum kit where the piece is for one.
         DependencyError: ``pretty_midi`` is not installed.
     """
-    if instrument not in INSTRUMENTS:
+    if instrument not in (*INSTRUMENTS, *range(128)):
         raise InputError(f"the instrument is {instrument!r}: expected one of {', '.join(INSTRUMENTS)}")
     drums = instrument in KITS
     if piece.percussive and not drums:
@@ -95,7 +95,8 @@ def midi(piece: Piece, instrument: str) -> bytes:
         raise DependencyError("pretty_midi", extra="demo") from error
     notes = arrange_for_drums(piece).notes if drums and not piece.percussive else piece.notes
     quarter = 60 / piece.tempo
-    part = Instrument((KITS if drums else PROGRAMS)[instrument], is_drum=drums)
+    program = instrument if isinstance(instrument, int) else (KITS | PROGRAMS)[instrument]
+    part = Instrument(program, is_drum=drums)
     part.notes = [
         Note(note.velocity, note.pitch, note.start * quarter, (note.start + note.duration) * quarter)
         for note in notes
@@ -115,13 +116,13 @@ def midi(piece: Piece, instrument: str) -> bytes:
 
 
 def render(
-    piece: Piece, instrument: str, *, seconds: float | None = None, soundfont: Soundfont = "timgm"
+    piece: Piece, instrument: str | int, *, seconds: float | None = None, soundfont: Soundfont = "timgm"
 ) -> Audio:
     """Play a piece on one instrument.
 
     Args:
         piece: The piece; for a drum kit arranged by :func:`arrange_for_drums` first, where it is not for one.
-        instrument: One of ``INSTRUMENTS``.
+        instrument: One of ``INSTRUMENTS``, or any General MIDI program, 0 to 127.
         seconds: Length to cut to, with a fade of 50 ms. By default the whole piece and two seconds
             of decay.
         soundfont: Soundfont whose samples are played.
