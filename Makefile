@@ -34,8 +34,8 @@ docs: $(VENV)/ready-docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site -d build/doctrees
 	@echo site/index.html
 
-pictures: $(VENV)/ready-demo
-	$(BIN)/python benchmarks/pictures.py
+pictures: $(VENV)/ready-test $(VENV)/files
+	$(BIN)/python -m benchmarks.pictures
 
 bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/evaluation.py

@@ -1,6 +1,6 @@
 """What each part of a transfer by notes contributes: one after the other is left out (docs/quality.md).
 
-    python benchmarks/parts.py FOLDER [--pairs report] [--jobs 2]
+    python -m benchmarks.parts FOLDER [--pairs report] [--jobs 2]
 
 Melodic pairs of the benchmark. LSD, timbre's distance and the envelopes' distance to the target as ratios to
 the content copied, the pitch distance to the notes as they are written, the likelihood of the style's
@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -63,8 +64,10 @@ def _owned_by_none(events: list[object], n_frames: int, hop: float) -> Tensor:
     return torch.full((len(events), n_frames), 1e-6)
 
 
-def _without_samples(clips: list[tuple[Tensor, float]], samples: Tensor) -> Played:
-    return Played(clips)
+class _WithoutSamples(Played):
+    @classmethod
+    def mix(cls, *sounds: Any) -> Played:
+        return replace(Played.mix(*sounds), samples=None)
 
 
 def _parts() -> Iterator[tuple[str, Settings, list[object]]]:
@@ -76,7 +79,7 @@ def _parts() -> Iterator[tuple[str, Settings, list[object]]]:
     yield "the frames", default, [patch.object(replay, "_beside_events", _no_frames)]
     yield "the frames beneath notes", default, [patch.object(replay, "_FILL", 0.0)]
     yield "the content's own share: strength 1", replace(default, strength=1.0), []
-    yield "the notes' own phase", default, [patch.object(replay, "Played", _without_samples)]
+    yield "the notes' own phase", default, [patch.object(replay, "Played", _WithoutSamples)]
     yield "notes held beyond their decay", default, [patch.object(replay, "held_notes", _as_heard)]
     yield "frames that decay", default, [patch.object(replay, "_beside_events", _undecayed)]
     yield "resonances that stay", default, [patch.object(sampler, "_FORMANT", 0.0)]

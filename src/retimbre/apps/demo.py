@@ -66,7 +66,7 @@ unpitched instrument, across songs, and between two pitched ones."""
 
 _INTRO = (
     "Each transfer keeps the notes and the rhythm of its content and takes the sound of its style. "
-    "Nothing is trained and nothing is downloaded: the clips are played here from two short "
+    "Nothing has to be trained or downloaded: the clips are played here from two short "
     "scores, Petzold\N{RIGHT SINGLE QUOTATION MARK}s Minuet in G and Greensleeves.\n\n"
     "All clips lie beside this page as WAV, with the names given over the players."
 )
