@@ -1,6 +1,6 @@
 """The pictures of the README and the docs, made by retimbre itself.
 
-    python -m benchmarks.pictures
+python -m benchmarks.pictures
 """
 
 from pathlib import Path

@@ -25,9 +25,8 @@ from retimbre.alignment.sampler import Sampler
 from retimbre.sound.stereo import stereo_image
 
 _FILL = 0.35
-"""Loudness of the frames beneath a note that is certain. At strength 1, on the melodic pairs for tuning, LSD
-falls from .59 of the content's to .57 and timbre from .14 to .12 between 0 and .3, and the instrument is
-recognised as often; with .5 it is recognised less often."""
+"""Loudness of the frames beneath a note that is certain. On the melodic pairs for tuning, LSD is .486 of the
+content's with it and .493 with none, timbre .104 and .113, and the instrument is recognised as often."""
 
 _EARLY = 0.02  # seconds before an onset, from which frames have its sound
 
