@@ -133,6 +133,17 @@ def test_no_note_reaches_from_one_piece_to_the_next() -> None:
     _assert_found(passage.events, [(0.3, 1.0, 60), (second + 0.3, second + 1.0, 60)])
 
 
+def test_a_tone_that_swings_wide_is_one_note() -> None:
+    time = torch.arange(2 * RATE, dtype=torch.float64) / RATE
+    hertz = 440 * 2 ** (0.4 * torch.sin(2 * np.pi * 3 * time) / 12)
+    phase = 2 * np.pi * torch.cumsum(hertz, dim=0) / RATE
+    tone = torch.cat([torch.zeros(RATE // 2), torch.sin(phase) + 0.1 * torch.sin(2 * phase)])
+    (long,) = (event for event in _events(tone.float()) if event.end - event.onset > 0.3)
+    assert long.pitch == 69
+    assert long.onset == pytest.approx(0.5, abs=0.02)
+    assert long.end - long.onset > 1.8  # of 2 s: all but what may be half of its last swing
+
+
 def test_what_is_sure_is_rated_above_what_is_not() -> None:
     clear = _events(*(_note(part, 2.6, decay=10) for part in MELODY))
     blurred = _events(

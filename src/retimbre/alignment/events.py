@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from retimbre.alignment.attacks import Attacks, find_attacks
 from retimbre.alignment.grid import LOWEST
@@ -40,6 +41,7 @@ _LEFT, _LEFT_SURE = 0.12, 0.5
 """Seconds for which a pitch sounds as a piece begins from which it is a note; how sure that is, as a share of
 the likelihood that it sounds."""
 _PEAK, _CLEAR = 5, 1.5  # frames about an onset; nepers of flux by which onsets that are clear stand out
+_SWING, _AT_ONCE = 0.2, 0.03  # semitones from its pitch; seconds from a note's end to one of its pitch
 _EARLY = 1.0  # frames by which the likelihood of a start is centred after it
 
 
@@ -66,6 +68,7 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
     """Find the notes of a passage that is not silent, by onset."""
     notes, grid = passage.transcription.notes, passage.transcription.grid
     window, rate = passage.window, passage.sample_rate
+    frame = window.hop_length / rate
     before, after = passage.mirrored_frames
     activations = notes.activations.clone()
     activations[:, :before] = 0
@@ -78,6 +81,7 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
         if own.activations.any():
             attacks = find_attacks(piece, rate, window, own, grid)
             found = _found(attacks, piece.shape[1] / rate)
+            found = _joined(found, passage.transcription.deviations[:, first : first + n_frames], frame)
             begin = first * window.hop_length / rate  # by the passage's frames, in which notes are cut out
             events += [replace(e, onset=e.onset + begin, end=e.end + begin) for e in found]
         first += n_frames
@@ -103,6 +107,31 @@ def _found(attacks: Attacks, seconds: float) -> list[NoteEvent]:
     clear = _clearness(events, attacks)
     rated = [replace(event, certainty=clear * event.certainty) for event in events]
     return _released(sorted(rated, key=lambda event: (event.onset, event.pitch)))
+
+
+def _joined(events: list[NoteEvent], deviations: Tensor, frame: float) -> list[NoteEvent]:
+    """Join notes of a pitch where the later one seems to start amid the swing of a vibrato.
+
+    A wide one swings in and out of its semitone, and each time its level rises. A note that is struck or
+    blown again starts nearer to its pitch.
+
+    Args:
+        events: Notes of a piece, by onset.
+        deviations: Distance of each note from its pitch in semitones, (P, T).
+        frame: Seconds from frame to frame.
+    """
+    joined: list[NoteEvent] = []
+    latest: dict[int, int] = {}
+    for event in events:
+        before = latest.get(event.pitch)
+        at = min(round(event.onset / frame), deviations.shape[1] - 1)
+        swings = abs(float(deviations[event.pitch - LOWEST, at])) > _SWING
+        if before is not None and swings and event.onset - joined[before].end < _AT_ONCE:
+            joined[before] = replace(joined[before], end=event.end)
+            continue
+        latest[event.pitch] = len(joined)
+        joined.append(event)
+    return joined
 
 
 def _clearness(events: list[NoteEvent], attacks: Attacks) -> float:
