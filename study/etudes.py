@@ -9,14 +9,11 @@ them.
 from typing import NamedTuple, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from retimbre.music.orchestra import Soundfont, render
 from retimbre.music.score import Note, Piece
+from study.kits import Random, Wave, log_uniform
 from study.pairs import RATE, Sounding
-
-Wave = npt.NDArray[np.float64]
-Random = np.random.Generator
 
 PROGRAMS: dict[int, tuple[int, int]] = {
     **{4: (36, 96), 7: (36, 88), 8: (60, 100), 10: (60, 96), 11: (53, 89), 22: (58, 90), 25: (40, 86)},
@@ -134,10 +131,6 @@ def _played(notes: list[_Played], seconds: float, program: int, soundfont: Sound
     return samples
 
 
-def _log_uniform(random: Random, low: float, high: float) -> float:
-    return float(np.exp(random.uniform(np.log(low), np.log(high))))
-
-
 def _formula(random: Random, notes: list[_Played], seconds: float) -> Wave:
     """Play notes on an instrument drawn by formula: partials, formants, attack, decay, release, trembling."""
     k = np.arange(1, 33)
@@ -146,14 +139,14 @@ def _formula(random: Random, notes: list[_Played], seconds: float) -> Wave:
         source[1::2] *= random.uniform(0.05, 0.6)  # as in a closed pipe
     if random.random() < 0.25:
         source[0] *= random.uniform(0.2, 0.7)
-    formants = [(_log_uniform(random, 250, 4000), random.uniform(0.1, 0.6)) for _ in range(3)]
-    depth, stiff = random.uniform(0, 12), _log_uniform(random, 1e-6, 4e-4) * (random.random() < 0.5)
-    attack, release = _log_uniform(random, 0.003, 0.12), _log_uniform(random, 0.015, 0.4)
-    decay = random.uniform(0, 6) if random.random() < 0.5 else _log_uniform(random, 6, 60)
+    formants = [(log_uniform(random, 250, 4000), random.uniform(0.1, 0.6)) for _ in range(3)]
+    depth, stiff = random.uniform(0, 12), log_uniform(random, 1e-6, 4e-4) * (random.random() < 0.5)
+    attack, release = log_uniform(random, 0.003, 0.12), log_uniform(random, 0.015, 0.4)
+    decay = random.uniform(0, 6) if random.random() < 0.5 else log_uniform(random, 6, 60)
     faster = random.uniform(0, 0.2) * decay  # partials decay faster the higher they are
     vibrato = random.uniform(0.05, 0.4) * (random.random() < 0.4)
     trembling, late = random.uniform(4, 7), random.uniform(0, 0.4)
-    hiss = _log_uniform(random, 1e-3, 0.1) * (random.random() < 0.5)
+    hiss = log_uniform(random, 1e-3, 0.1) * (random.random() < 0.5)
     n_samples = round(seconds * RATE)
     samples = np.zeros(n_samples)
     for note, velocity in notes:

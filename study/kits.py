@@ -24,7 +24,8 @@ class Stroke(NamedTuple):
     kind: str
 
 
-def _log_uniform(random: Random, low: float, high: float) -> float:
+def log_uniform(random: Random, low: float, high: float) -> float:
+    """Draw a number whose logarithm is as likely anywhere from ``low`` to ``high``."""
     return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
@@ -61,122 +62,120 @@ def _sweep(time: Wave, hertz: float, ratio: float, seconds: float) -> Wave:
 
 def _kick(random: Random) -> Wave:
     time = _time(1.2)
-    body = _sweep(time, _log_uniform(random, 40, 85), random.uniform(1, 6), _log_uniform(random, 0.005, 0.06))
-    made = _loudest(
-        np.tanh(body * _fall(time, _log_uniform(random, 0.08, 0.7)) * _log_uniform(random, 0.5, 4))
-    )
-    click = _noise(random, time, _log_uniform(random, 300, 3000), _log_uniform(random, 2000, 9000))
-    made += _log_uniform(random, 0.02, 0.6) * _loudest(click * _fall(time, _log_uniform(random, 0.004, 0.03)))
+    body = _sweep(time, log_uniform(random, 40, 85), random.uniform(1, 6), log_uniform(random, 0.005, 0.06))
+    made = _loudest(np.tanh(body * _fall(time, log_uniform(random, 0.08, 0.7)) * log_uniform(random, 0.5, 4)))
+    click = _noise(random, time, log_uniform(random, 300, 3000), log_uniform(random, 2000, 9000))
+    made += log_uniform(random, 0.02, 0.6) * _loudest(click * _fall(time, log_uniform(random, 0.004, 0.03)))
     if random.random() < 0.4:
-        thud = _noise(random, time, 20, _log_uniform(random, 150, 900)) * _fall(
+        thud = _noise(random, time, 20, log_uniform(random, 150, 900)) * _fall(
             time, random.uniform(0.03, 0.15)
         )
-        made += _log_uniform(random, 0.05, 0.6) * _loudest(thud)
+        made += log_uniform(random, 0.05, 0.6) * _loudest(thud)
     return made
 
 
 def _snare(random: Random) -> Wave:
     time = _time(1.0)
     noise = _noise(
-        random, time, _log_uniform(random, 150, 1800), _log_uniform(random, 3500, 14000), random.uniform(1, 3)
+        random, time, log_uniform(random, 150, 1800), log_uniform(random, 3500, 14000), random.uniform(1, 3)
     )
     attack = 0.0005 if random.random() < 0.8 else random.uniform(0.005, 0.04)  # a brush swells
-    noise *= _fall(time, _log_uniform(random, 0.06, 0.4)) * np.clip(time / attack, 0, 1)
+    noise *= _fall(time, log_uniform(random, 0.06, 0.4)) * np.clip(time / attack, 0, 1)
     modes = [
         random.uniform(0.3, 1)
-        * _sweep(time, _log_uniform(random, 140, 340) * k, random.uniform(1, 1.6), 0.02)
-        * _fall(time, _log_uniform(random, 0.04, 0.25))
+        * _sweep(time, log_uniform(random, 140, 340) * k, random.uniform(1, 1.6), 0.02)
+        * _fall(time, log_uniform(random, 0.04, 0.25))
         for k in (1, random.uniform(1.4, 1.9))
     ]
     tone = _loudest(np.sum(modes, axis=0))
-    return _log_uniform(random, 0.25, 1) * _loudest(noise) + _log_uniform(random, 0.05, 1) * tone
+    return log_uniform(random, 0.25, 1) * _loudest(noise) + log_uniform(random, 0.05, 1) * tone
 
 
 def _clap(random: Random) -> Wave:
     time, gap, n_hands = _time(0.8), random.uniform(0.007, 0.016), int(random.integers(2, 5))
     envelope = np.zeros_like(time)
     for hand in range(n_hands):
-        seconds = 0.012 if hand < n_hands - 1 else _log_uniform(random, 0.06, 0.3)
+        seconds = 0.012 if hand < n_hands - 1 else log_uniform(random, 0.06, 0.3)
         after = (time - hand * gap).clip(min=0)
         envelope = np.maximum(envelope, np.where(time >= hand * gap, _fall(after, seconds), 0))
-    return envelope * _noise(random, time, _log_uniform(random, 500, 1200), _log_uniform(random, 1800, 7000))
+    return envelope * _noise(random, time, log_uniform(random, 500, 1200), log_uniform(random, 1800, 7000))
 
 
 def _tom(random: Random) -> Wave:
-    time, hertz = _time(1.4), _log_uniform(random, 65, 260)
-    made = _sweep(time, hertz, random.uniform(1.02, 1.8), _log_uniform(random, 0.02, 0.12))
-    made *= _fall(time, _log_uniform(random, 0.12, 0.8))
+    time, hertz = _time(1.4), log_uniform(random, 65, 260)
+    made = _sweep(time, hertz, random.uniform(1.02, 1.8), log_uniform(random, 0.02, 0.12))
+    made *= _fall(time, log_uniform(random, 0.12, 0.8))
     second = _sweep(time, hertz * random.uniform(1.4, 1.7), 1.1, 0.05)
-    made += random.uniform(0, 0.4) * second * _fall(time, _log_uniform(random, 0.06, 0.3))
-    stick = _noise(random, time, 200, _log_uniform(random, 1000, 8000))
-    return made + _log_uniform(random, 0.02, 0.4) * _loudest(stick * _fall(time, random.uniform(0.005, 0.06)))
+    made += random.uniform(0, 0.4) * second * _fall(time, log_uniform(random, 0.06, 0.3))
+    stick = _noise(random, time, 200, log_uniform(random, 1000, 8000))
+    return made + log_uniform(random, 0.02, 0.4) * _loudest(stick * _fall(time, random.uniform(0.005, 0.06)))
 
 
 def _metal(random: Random, seconds: float, lowest: float) -> Wave:
     """Strike metal: noise and squares at random frequencies."""
     time, share = _time(min(3.0, 4 * seconds + 0.2)), random.random() ** 0.5
     squares = [
-        np.sign(np.sin(2 * np.pi * (_log_uniform(random, 250, 1200) * time + random.random())))
+        np.sign(np.sin(2 * np.pi * (log_uniform(random, 250, 1200) * time + random.random())))
         for _ in range(6)
     ]
     made = share * random.standard_normal(len(time)) + (1 - share) / 3 * np.sum(squares, axis=0)
-    made = _filtered(made, lowest, _log_uniform(random, 7000, 20000), random.uniform(1, 4))
+    made = _filtered(made, lowest, log_uniform(random, 7000, 20000), random.uniform(1, 4))
     return made * _fall(time, seconds) * np.clip(time / random.uniform(0.0003, 0.003), 0, 1)
 
 
 def _closed(random: Random) -> Wave:
-    return _metal(random, _log_uniform(random, 0.015, 0.12), _log_uniform(random, 1500, 8000))
+    return _metal(random, log_uniform(random, 0.015, 0.12), log_uniform(random, 1500, 8000))
 
 
 def _pedal(random: Random) -> Wave:
-    return _metal(random, _log_uniform(random, 0.015, 0.1), _log_uniform(random, 900, 5000))
+    return _metal(random, log_uniform(random, 0.015, 0.1), log_uniform(random, 900, 5000))
 
 
 def _open(random: Random) -> Wave:
-    return _metal(random, _log_uniform(random, 0.2, 0.9), _log_uniform(random, 1500, 7000))
+    return _metal(random, log_uniform(random, 0.2, 0.9), log_uniform(random, 1500, 7000))
 
 
 def _ride(random: Random) -> Wave:
-    wash = _loudest(_metal(random, _log_uniform(random, 0.65, 2), _log_uniform(random, 400, 4000)))
+    wash = _loudest(_metal(random, log_uniform(random, 0.65, 2), log_uniform(random, 400, 4000)))
     time = np.arange(len(wash)) / RATE
     ping = [
-        np.sin(2 * np.pi * (_log_uniform(random, 1500, 6000) * time + random.random()))
-        * _fall(time, _log_uniform(random, 0.03, 0.5))
+        np.sin(2 * np.pi * (log_uniform(random, 1500, 6000) * time + random.random()))
+        * _fall(time, log_uniform(random, 0.03, 0.5))
         for _ in range(int(random.integers(1, 6)))
     ]
-    stick = _noise(random, time, 2000, 9000) * _fall(time, _log_uniform(random, 0.01, 0.05))
+    stick = _noise(random, time, 2000, 9000) * _fall(time, log_uniform(random, 0.01, 0.05))
     return (
-        _log_uniform(random, 0.1, 0.6) * wash
-        + _log_uniform(random, 0.1, 1) * _loudest(np.sum(ping, axis=0))
-        + _log_uniform(random, 0.05, 0.6) * _loudest(stick)
+        log_uniform(random, 0.1, 0.6) * wash
+        + log_uniform(random, 0.1, 1) * _loudest(np.sum(ping, axis=0))
+        + log_uniform(random, 0.05, 0.6) * _loudest(stick)
     )
 
 
 def _crash(random: Random) -> Wave:
-    return _metal(random, _log_uniform(random, 0.7, 2.5), _log_uniform(random, 250, 3000))
+    return _metal(random, log_uniform(random, 0.7, 2.5), log_uniform(random, 250, 3000))
 
 
 def _stick(random: Random) -> Wave:
     time = _time(0.4)
     modes = [
         random.uniform(0.2, 1)
-        * np.sin(2 * np.pi * _log_uniform(random, 400, 3500) * time)
-        * _fall(time, _log_uniform(random, 0.012, 0.08))
+        * np.sin(2 * np.pi * log_uniform(random, 400, 3500) * time)
+        * _fall(time, log_uniform(random, 0.012, 0.08))
         for _ in range(int(random.integers(2, 5)))
     ]
-    click = _noise(random, time, 800, 9000) * _fall(time, _log_uniform(random, 0.003, 0.015))
+    click = _noise(random, time, 800, 9000) * _fall(time, log_uniform(random, 0.003, 0.015))
     made: Wave = np.sum(modes, axis=0) + random.uniform(0.1, 1) * click
     return made
 
 
 def _bell(random: Random) -> Wave:
-    time, hertz = _time(1.0), _log_uniform(random, 450, 900)
+    time, hertz = _time(1.0), log_uniform(random, 450, 900)
     pair = np.sum([np.sin(2 * np.pi * hertz * k * time) for k in (1, random.uniform(1.3, 1.6))], axis=0)
     if random.random() < 0.5:
         pair = np.sign(pair)
     above = [np.sin(2 * np.pi * hertz * random.uniform(*k) * time) for k in ((2, 2.8), (3, 4.5))]
     made = _filtered(pair + 0.4 * np.sum(above, axis=0), hertz * 0.8, 6000)
-    return made * _fall(time, _log_uniform(random, 0.05, 0.5))
+    return made * _fall(time, log_uniform(random, 0.05, 0.5))
 
 
 DRUMS: Mapping[str, Sequence[Callable[[Random], Wave]]] = {
@@ -212,7 +211,7 @@ def groove(random: Random, seconds: float, recorded: Recorded | None = None) -> 
         Samples (N,), and the strokes.
     """
     n_steps = (16, 16, 16, 12)[random.integers(4)]
-    bar = _log_uniform(random, 1.3, 3.4)
+    bar = log_uniform(random, 1.3, 3.4)
     made, strokes = np.zeros(round((seconds + 4) * RATE)), []
     for kind, likely in _KIT:
         if random.random() > likely:
@@ -241,10 +240,10 @@ def _drum(random: Random, kind: str, recorded: Recorded | None) -> Wave:
     drum: Wave
     if recorded is not None and random.random() < 0.5:
         drum = recorded[kind][int(random.integers(len(recorded[kind])))]
-        ratio = _log_uniform(random, 0.8, 1.25)
+        ratio = log_uniform(random, 0.8, 1.25)
         drum = np.interp(np.arange(int(len(drum) / ratio)) * ratio, np.arange(len(drum)), drum)
         if random.random() < 0.4:
-            drum *= _fall(np.arange(len(drum)) / RATE, _log_uniform(random, 0.15, 2))
+            drum *= _fall(np.arange(len(drum)) / RATE, log_uniform(random, 0.15, 2))
     else:
         formulas = DRUMS[kind]
         drum = formulas[int(random.integers(len(formulas)))](random)
@@ -254,7 +253,7 @@ def _drum(random: Random, kind: str, recorded: Recorded | None) -> Wave:
 
 def _pattern(random: Random, kind: str, n_steps: int) -> npt.NDArray[np.bool_]:
     steps, regular, drawn = np.arange(n_steps), random.random() < 0.5, random.random(n_steps)
-    pattern: npt.NDArray[np.bool_] = drawn < _DENSITIES[kind] * _log_uniform(random, 0.3, 1.6)
+    pattern: npt.NDArray[np.bool_] = drawn < _DENSITIES[kind] * log_uniform(random, 0.3, 1.6)
     if kind == "hat" and regular:
         pattern = (steps % (1, 2, 2, 2, 4)[random.integers(5)] == 0) & (drawn < 0.9)
     elif kind == "snare" and regular:
@@ -273,14 +272,14 @@ def _recorded_somehow(random: Random, samples: Wave) -> Wave:
     gains = (walk - walk.mean()) * random.random() + np.linspace(-1, 1, 9) * random.uniform(-6, 6)
     gain = 10 ** (np.interp(np.log2(np.maximum(hertz, 30) / 30), np.linspace(0, 9, 9), gains) / 20)
     if random.random() < 0.15:
-        gain /= np.sqrt(1 + (hertz / _log_uniform(random, 5000, 10000)) ** 8)
+        gain /= np.sqrt(1 + (hertz / log_uniform(random, 5000, 10000)) ** 8)
     if random.random() < 0.5:
         time = _time(0.8)
-        room = random.standard_normal(len(time)) * _fall(time, _log_uniform(random, 0.05, 0.35))
+        room = random.standard_normal(len(time)) * _fall(time, log_uniform(random, 0.05, 0.35))
         room *= 10 ** (random.uniform(-25, -6) / 20) / np.sqrt(np.square(room).sum())
         gain = gain * (1 + np.fft.rfft(room, n_fft))
     samples = np.fft.irfft(np.fft.rfft(samples, n_fft) * gain, n_fft)[:n_samples]
     samples /= np.sqrt(np.square(samples).mean()) + 1e-9
     if random.random() < 0.3:
-        samples = 3 * np.tanh(samples * _log_uniform(random, 0.1, 0.5))
+        samples = 3 * np.tanh(samples * log_uniform(random, 0.1, 0.5))
     return samples + 10 ** (random.uniform(-75, -38) / 20) * random.standard_normal(n_samples)

@@ -20,8 +20,9 @@ from retimbre.alignment.attacks import Attacks, find_attacks
 from retimbre.alignment.grid import LOWEST
 from retimbre.alignment.note_network import NoteNetwork, describe_pitches
 from retimbre.sound.audio import Audio
-from study.etudes import Wave, etude
+from study.etudes import etude
 from study.events import passage_of
+from study.kits import Wave
 from study.pairs import RATE, Sounding
 
 SECONDS = 6.0

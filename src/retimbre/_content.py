@@ -108,5 +108,5 @@ class Content:
         padded = blocks.padded_pieces(self.sound, self.places, margin)
         floor = self.loudness - DYNAMICS
         for place, samples in zip(self.places, padded, strict=True):
-            mirrored = max(0, margin - place.start), max(0, place.stop + margin - self.sound.n_samples)
+            mirrored = blocks.beyond(place, margin, self.sound.n_samples)
             yield ContentBlock(place, samples, margin, sample_rate, mirrored, self.rate, self.window, floor)

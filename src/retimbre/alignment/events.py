@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from retimbre.alignment.attacks import Attacks, find_attacks
 from retimbre.alignment.grid import LOWEST
@@ -69,10 +68,8 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
     notes, grid = passage.transcription.notes, passage.transcription.grid
     window, rate = passage.window, passage.sample_rate
     frame = window.hop_length / rate
-    before, after = passage.mirrored_frames
-    activations = notes.activations.clone()
-    activations[:, :before] = 0
-    activations[:, activations.shape[1] - after :] = 0
+    activations = notes.activations * passage.own_frames
+    deviations = passage.transcription.deviations.cpu().numpy()
     events: list[NoteEvent] = []
     first = 0
     for piece in passage.unmirrored:
@@ -81,7 +78,7 @@ def find_events(passage: "Passage") -> list[NoteEvent]:
         if own.activations.any():
             attacks = find_attacks(piece, rate, window, own, grid)
             found = _found(attacks, piece.shape[1] / rate)
-            found = _joined(found, passage.transcription.deviations[:, first : first + n_frames], frame)
+            found = _joined(found, deviations[:, first : first + n_frames], frame)
             begin = first * window.hop_length / rate  # by the passage's frames, in which notes are cut out
             events += [replace(e, onset=e.onset + begin, end=e.end + begin) for e in found]
         first += n_frames
@@ -109,7 +106,7 @@ def _found(attacks: Attacks, seconds: float) -> list[NoteEvent]:
     return _released(sorted(rated, key=lambda event: (event.onset, event.pitch)))
 
 
-def _joined(events: list[NoteEvent], deviations: Tensor, frame: float) -> list[NoteEvent]:
+def _joined(events: list[NoteEvent], deviations: npt.NDArray[np.float32], frame: float) -> list[NoteEvent]:
     """Join notes of a pitch where the later one seems to start amid the swing of a vibrato.
 
     A wide one swings in and out of its semitone, and each time its level rises. A note that is struck or
@@ -125,7 +122,7 @@ def _joined(events: list[NoteEvent], deviations: Tensor, frame: float) -> list[N
     for event in events:
         before = latest.get(event.pitch)
         at = min(round(event.onset / frame), deviations.shape[1] - 1)
-        swings = abs(float(deviations[event.pitch - LOWEST, at])) > _SWING
+        swings = abs(deviations[event.pitch - LOWEST, at]) > _SWING
         if before is not None and swings and event.onset - joined[before].end < _AT_ONCE:
             joined[before] = replace(joined[before], end=event.end)
             continue

@@ -72,11 +72,14 @@ class Passage:
         pieces[-1] = functional.pad(pieces[-1][:, : pieces[-1].shape[1] - after], (0, after))
         return pieces
 
-    @property
-    def mirrored_frames(self) -> tuple[int, int]:
-        """Number of frames at the start and at the end that are a mirror image."""
+    @cached_property
+    def own_frames(self) -> Tensor:
+        """One in every frame of the clip itself, and zero in those of its mirror image, (T,)."""
         before, after = (n // self.window.hop_length for n in self._mirrored)
-        return before, after
+        own = torch.ones_like(self.frames[0])
+        own[:before] = 0
+        own[len(own) - after :] = 0
+        return own
 
     @property
     def sounding_seconds(self) -> float:

@@ -81,10 +81,7 @@ def _beside_events(content: Passage, events: Sequence[NoteEvent], decay: float) 
     is no struck or plucked instrument's.
     """
     notes, rate = content.transcription.notes, content.sample_rate / content.window.hop_length
-    gain = torch.ones_like(notes.activations)
-    before, after = content.mirrored_frames
-    gain[:, :before] = 0
-    gain[:, gain.shape[1] - after :] = 0
+    gain = content.own_frames.repeat(len(notes.activations), 1)
     for event in events:
         first, last = round(event.onset * rate) - 2, round((event.end + TAIL) * rate)
         inside = gain[event.pitch - LOWEST, max(0, first) : last]

@@ -81,8 +81,16 @@ def padded_pieces(sound: Sound, places: Iterable[slice], margin: int) -> Iterato
     n, places = sound.n_samples, list(places)
     wider = [slice(max(0, p.start - margin), min(n, p.stop + margin)) for p in places]
     for place, inside in zip(places, pieces_at(sound, wider), strict=True):
-        beyond = (max(0, margin - place.start), max(0, place.stop + margin - n))
-        yield np.pad(inside, ((0, 0), beyond), mode="reflect" if n > 1 else "edge")
+        yield np.pad(inside, ((0, 0), beyond(place, margin, n)), mode="reflect" if n > 1 else "edge")
+
+
+def beyond(place: slice, margin: int, n_samples: int) -> tuple[int, int]:
+    """Count the samples of a place's margins that lie before and after a clip of ``n_samples``.
+
+    >>> beyond(slice(0, 3), 2, 5)
+    (2, 0)
+    """
+    return max(0, margin - place.start), max(0, place.stop + margin - n_samples)
 
 
 def join(parts: Iterable[tuple[slice, Samples]], n_samples: int, n_channels: int) -> Iterator[Samples]:
