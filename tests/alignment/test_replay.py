@@ -55,6 +55,20 @@ def test_what_is_no_note_falls_as_the_styles_notes_do() -> None:
     assert 24 < falls[30.0] < 36
 
 
+def test_a_thump_beside_the_notes_is_not_played() -> None:
+    levels = {}
+    for length in (0.08, 1.0):
+        content = _passage(_play([(0.5, 3.5, 69), (2.0, 2.0 + length, 45)], 0))
+        vars(content)["events"] = [NoteEvent(0.5, 3.5, 69, 1e-3, 1.0)]
+        alignment = NoteAlignment()
+        alignment.fit([(_passage(_play(STRING, 0)), 1.0)])
+        samples = alignment.play(content).samples
+        assert samples is not None
+        low = np.abs(np.fft.rfft(samples[0].numpy()))[round(4 * 100) : round(4 * 125)]  # around 110 Hz
+        levels[length] = 20 * float(np.log10(low.max()))
+    assert levels[0.08] < levels[1.0] - 40  # its length alone makes 22 dB
+
+
 def test_no_note_is_found_in_a_mirror_image_and_the_first_one_keeps_its_onset() -> None:
     notes: list[Note] = [(0.0, 0.8, 69), (0.8, 1.5, 72)]
     own, margin = _play(notes, 20, seconds=1.5), RATE // 2

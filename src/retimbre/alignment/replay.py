@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import cached_property
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from retimbre.alignment.events import NoteEvent
 from retimbre.alignment.grid import LOWEST
@@ -29,6 +31,11 @@ _FILL = 0.35
 content's with it and .493 with none, timbre .104 and .113, and the instrument is recognised as often."""
 
 _EARLY = 0.02  # seconds before an onset, from which frames have its sound
+
+_LASTING = 0.15
+"""Seconds for which a pitch beside the notes must last: the factorisation takes attacks, and the noise of a
+bow, for short notes far below, which would be heard as thumps. On the melodic pairs for tuning the instrument
+is recognised at .80 with it and .77 without, and LSD is .006 less; .11 and .25 s are as good."""
 
 
 class NoteAlignment:
@@ -81,14 +88,23 @@ def _beside_events(content: Passage, events: Sequence[NoteEvent], decay: float) 
     is no struck or plucked instrument's.
     """
     notes, rate = content.transcription.notes, content.sample_rate / content.window.hop_length
-    gain = content.own_frames.repeat(len(notes.activations), 1)
+    activations = _lasting(notes.activations, 2 * round(_LASTING * rate / 2) + 1)
+    gain = content.own_frames.repeat(len(activations), 1)
     for event in events:
-        first, last = round(event.onset * rate) - 2, round((event.end + TAIL) * rate)
-        inside = gain[event.pitch - LOWEST, max(0, first) : last]
-        inside.clamp_(max=1 - (1 - _FILL) * event.certainty)
+        row = event.pitch - LOWEST
+        inside = slice(max(0, round(event.onset * rate) - 2), round((event.end + TAIL) * rate))
+        activations[row, inside] = notes.activations[row, inside]
+        gain[row, inside] = gain[row, inside].clamp(max=1 - (1 - _FILL) * event.certainty)
     time = torch.arange(gain.shape[1]) / rate
     onsets = torch.tensor([-torch.inf, *(event.onset - _EARLY for event in events)])
     newest = onsets[torch.searchsorted(onsets, time, right=True) - 1]
     since = (time - newest).nan_to_num(posinf=0).clamp(min=0)
     gain *= (10 ** (decay * since / 20)).to(gain)
-    return replace(notes, activations=gain * notes.activations, noise=torch.zeros_like(notes.noise))
+    return replace(notes, activations=gain * activations, noise=torch.zeros_like(notes.noise))
+
+
+def _lasting(activations: Tensor, n_frames: int) -> Tensor:
+    """Take away what is shorter than an odd number of frames (the morphological opening in time), (P, T)."""
+    reach = n_frames // 2
+    least = -functional.max_pool1d(-activations[None], n_frames, 1, reach)
+    return functional.max_pool1d(least, n_frames, 1, reach)[0]
