@@ -6,7 +6,7 @@ power there. A partial that lies on another note's gets the level that the instr
 newest onset, and to its notes in equal parts where several have it; so does what rises at an onset on the
 partials of a note that was held before:
 
-    m(n, f, t) = c(f, t) (v(n, f, t)^2 / p(f, t))^(2/3) + (1 - c(f, t) (1 - a(f, t) / p(f, t))) o(n, t)
+    m(n, f, t) = c(f, t) (v(n, f, t)^2 / p(f, t))^.7 + (1 - c(f, t) (1 - a(f, t) / p(f, t))) o(n, t)
     p(f, t)    = sum_j v(j, f, t)^2 + a(f, t)
 
 with v a note's partials as lobes of the window, a the power that rises on held notes, c the cover of all
@@ -41,7 +41,7 @@ Samples = npt.NDArray[np.float32]
 _FADE_IN, _FADE_OUT = 0.02, 0.02
 """Seconds before the onset and before the end of the tail: the window spreads a note over its own length."""
 
-_SHARE = 2 / 3
+_SHARE = 0.7
 """Exponent of a note's share of the power in a bin. At 1 (Wiener) a soft partial that lies on a loud one
 loses much of its level, at 1/2 it keeps it, but with the loud one's phase: a fifth correlates by .955 and
 .944 with what was played; the envelope error of the pairs for tuning is .02 more at 1 than at 1/2."""
