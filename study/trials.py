@@ -32,7 +32,14 @@ Measures = dict[str, dict[str, float]]
 
 _PRESENTATION = (
     *("retimbre/report", "retimbre/apps"),
-    *("study/figures", "study/estimates", "study/processes", "study/benchmark", "study/__main__"),
+    *(
+        "study/recordings",
+        "study/figures",
+        "study/estimates",
+        "study/processes",
+        "study/benchmark",
+        "study/__main__",
+    ),
 )
 """Code on which no output and no measure depends."""
 

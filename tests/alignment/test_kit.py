@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from retimbre.alignment.kit import Kit, fit_templates
-from retimbre.alignment.strokes import StrokeFrames
+from retimbre.alignment.strokes import StrokeFrames, Strokes
 
 RATE = 22_050
 Wave = npt.NDArray[np.float64]
@@ -82,13 +82,13 @@ def test_all_strokes_together_are_the_clip() -> None:
 
 def test_strokes_explain_a_clip_of_strokes_and_no_noise() -> None:
     struck, _, _ = _kit()
-    noise = Kit.of(StrokeFrames.of(np.random.default_rng(0).standard_normal(3 * RATE), RATE))
+    noise = Kit.of(Strokes.of(StrokeFrames.of(np.random.default_rng(0).standard_normal(3 * RATE), RATE)))
     assert struck.explained > 0.85
     assert noise.explained < 0.7
 
 
 def test_silence_is_a_kit_without_strokes() -> None:
-    kit = Kit.of(StrokeFrames.of(np.zeros(RATE), RATE))
+    kit = Kit.of(Strokes.of(StrokeFrames.of(np.zeros(RATE), RATE)))
     assert kit.loudness == {}
     assert kit.samples == {}
     assert kit.explained == 0

@@ -34,6 +34,16 @@ def _strokes(onsets: list[float], decay: float, seed: int = 0) -> Wave:
     return 0.2 * noise * made
 
 
+def _kicks(onsets: list[float]) -> Wave:
+    """Strike bass drums: sines of 60 Hz, a little higher at first, that fall by 80 dB per second."""
+    made = np.zeros(len(TIME))
+    for onset in onsets:
+        since = (TIME - onset).clip(min=0)
+        stroke = 10 ** (-80 * since / 20) * np.sin(2 * np.pi * (60 * since - 2 * np.exp(-since / 0.02)))
+        made += np.where(onset <= TIME, stroke, 0)
+    return 0.4 * made
+
+
 def _passage(samples: Wave, channels: int = 1) -> Passage:
     return Passage([torch.from_numpy(np.tile(samples, (channels, 1))).float()], RATE, Window(2048, 512))
 
@@ -79,14 +89,17 @@ def test_excerpts_are_separated_one_by_one() -> None:
 
 
 def test_a_mix_has_notes_and_strokes() -> None:
-    assert is_mix(_passage(MELODY + 0.5 * BEAT))
+    kicks = _kicks([0.3, 1.3, 2.3, 3.3])
+    assert is_mix(_passage(MELODY + 0.5 * BEAT + kicks))
     assert not is_mix(_passage(MELODY))
+    assert not is_mix(_passage(MELODY + 0.5 * BEAT))  # breath, or a brush on a string
+    assert not is_mix(_passage(MELODY + kicks))  # a hand on a guitar's body
 
 
 def test_it_suits_two_mixes_and_nothing_else() -> None:
     mix, other = (
-        _passage(MELODY + 0.5 * BEAT),
-        _passage(_notes([55, 59], [1, 0.2]) + 0.3 * _strokes([0.5, 1.5, 2.5], 200)),
+        _passage(MELODY + 0.5 * BEAT + _kicks([0.3, 1.3, 2.3, 3.3])),
+        _passage(_notes([55, 59], [1, 0.2]) + 0.3 * _strokes([0.5, 1.5, 2.5], 200) + _kicks([0.5, 1.5, 2.5])),
     )
     tune, beat = _passage(MELODY), _passage(BEAT)
     for style, content, suits in (

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import scipy.stats
 import torch
@@ -18,6 +19,7 @@ from retimbre.alignment.spectrum import (
     QuantileMatch,
     match_quantiles,
     match_spectrum,
+    spectrum_distance,
 )
 from retimbre.losses.terms import Style
 from retimbre.sound.mel import slaney_mel
@@ -46,6 +48,21 @@ def _levels(compressed: Tensor) -> Tensor:
 
 def _of(*clips: Tensor) -> Style:
     return Style([(clip, 1 / len(clips)) for clip in clips])
+
+
+def _sound(samples: npt.NDArray[np.float64]) -> Passage:
+    return Passage([torch.from_numpy(samples).float()[None]], 22_050, Window(2048, 512))
+
+
+def test_spectra_are_apart_by_what_was_done_to_one() -> None:
+    noise = np.random.default_rng(0).standard_normal(88_200)
+    hertz = np.fft.rfftfreq(len(noise), 1 / 22_050)
+    low, high = (np.fft.irfft(np.fft.rfft(noise) * part, len(noise)) for part in (hertz < 900, hertz >= 900))
+    flat, tilted = (_sound(low + gain * high) for gain in (1.0, 10 ** (-6 / 20)))
+    assert spectrum_distance(flat, _sound(0.1 * noise)) == pytest.approx(0, abs=0.02)
+    shift = 10 * np.log10(np.mean([1.0] * 10 + [10 ** (-6 / 10)] * 30))  # of the mean power of the bands
+    expected = (10 * abs(shift) + 30 * abs(6 + shift)) / 40
+    assert spectrum_distance(flat, tilted) == pytest.approx(expected, abs=0.7)
 
 
 @BOTH

@@ -44,7 +44,13 @@ def _choose(content: Passage, style: Tensor, align: str = "auto") -> str:
 
 @pytest.mark.parametrize(
     ("content", "style", "how"),
-    [(TONE, OTHER, "notes"), (TONE, HISS, "none"), (HISS, TONE, "none"), (HISS, MORE, "none")],
+    [
+        (TONE, OTHER, "notes"),
+        (TONE, HISS, "none"),
+        (HISS, TONE, "none"),
+        (HISS, MORE, "none"),
+        (HISS, MORE.cumsum(0), "equalised"),  # as loud in every octave, instead of louder in the treble
+    ],
 )
 def test_the_clips_decide(content: Tensor, style: Tensor, how: str) -> None:
     assert _choose(_passage(content), style) == how

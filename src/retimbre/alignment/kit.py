@@ -24,6 +24,7 @@ _LENGTH = 120
 _FADE = 20  # of its last frames
 _N_ITER = 20
 _START = 30.0  # frames in which a template falls by a factor e at the start
+_SMOOTH = 9  # frames over which a stroke's envelope is averaged: 52 ms
 _QUIET = 1e-3  # of the mean level: added where levels are compared, so that silence is no matter
 _SLIGHT = 0.05
 """Share of what is struck at an onset below which a kind is taken to be mistaken."""
@@ -63,11 +64,10 @@ class Kit:
     templates: Matrix
 
     @classmethod
-    def of(cls, frames: StrokeFrames) -> "Kit":
-        """Find the strokes of a clip and fit the kit; without strokes where nothing is struck."""
-        strokes = Strokes.of(frames)
-        fitted = fit_templates(frames.levels, strokes.onsets, strokes.likelihoods * strokes.struck)
-        return cls(frames, strokes.onsets, *fitted)
+    def of(cls, strokes: Strokes) -> "Kit":
+        """Fit the kit of a clip to its strokes; without any where nothing is struck."""
+        levels, struck = strokes.frames.levels, strokes.likelihoods * strokes.struck
+        return cls(strokes.frames, strokes.onsets, *fit_templates(levels, strokes.onsets, struck))
 
     @cached_property
     def loudness(self) -> dict[int, float]:
@@ -77,6 +77,22 @@ class Kit:
             for kind, levels in enumerate(self.levels.T)
             if levels.any()
         }
+
+    @cached_property
+    def course(self) -> Matrix:
+        """Level of the strokes over time, (frames,), in dB below their highest: the mean of all kinds."""
+        smooth = np.ones(_SMOOTH) / _SMOOTH
+        powers = [
+            np.convolve(np.square(self.templates[kind]).sum(axis=0), smooth, mode="same")
+            for kind in self.loudness
+        ]
+        levels = [10 * np.log10(power / max(power.max(), 1e-30) + 1e-12) for power in powers]
+        course: Matrix = np.average(levels, axis=0, weights=list(self.loudness.values()))
+        return course
+
+    def frame_after(self, seconds: float) -> int:
+        """Give the frame of a template so long after the onset."""
+        return _BEFORE + round(seconds * self.frames.sample_rate / self.frames.hop_length)
 
     @cached_property
     def explained(self) -> float:

@@ -13,8 +13,8 @@ from retimbre.alignment.grid import Grid
 from retimbre.alignment.intonation import estimate_deviations
 from retimbre.alignment.kit import Kit
 from retimbre.alignment.notes import Notes, estimate_tuning, transcribe
-from retimbre.alignment.strokes import StrokeFrames
-from retimbre.sound.stereo import joint_magnitude
+from retimbre.alignment.strokes import StrokeFrames, Strokes
+from retimbre.sound.stereo import in_phase_mix, joint_magnitude
 from retimbre.sound.stft import Window, from_log_magnitude, log_magnitude
 
 
@@ -124,10 +124,15 @@ class Passage:
         return find_events(self)
 
     @cached_property
-    def kit(self) -> Kit:
+    def strokes(self) -> Strokes:
         """Strokes of the clip, of all channels together."""
-        samples = torch.cat(self.unmirrored, dim=1).mean(dim=0).cpu().numpy()
-        return Kit.of(StrokeFrames.of(samples, self.sample_rate))
+        samples = in_phase_mix(torch.cat(self.unmirrored, dim=1)).cpu().numpy()
+        return Strokes.of(StrokeFrames.of(samples, self.sample_rate))
+
+    @cached_property
+    def kit(self) -> Kit:
+        """Kit that plays the strokes."""
+        return Kit.of(self.strokes)
 
     @property
     def n_strokes(self) -> int | None:

@@ -16,6 +16,7 @@ from retimbre.alignment.kit import Kit, Samples, StrokeSample
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import TONAL
 from retimbre.alignment.registry import Played
+from retimbre.alignment.spectrum import APART, spectrum_distance
 from retimbre.alignment.strokes import KINDS
 from retimbre.errors import InputError
 from retimbre.settings import STRUCK
@@ -44,14 +45,15 @@ _ONSETS_PER_SECOND, _REPEATED, _EXPLAINED = 0.5, 3, 0.75
 """Least of a clip that is made of strokes: onsets, strokes of a kind in the mean (one alone would explain
 anything), and the share of the levels that they explain. Of twelve grooves on five kits .83 to .91 is
 explained by their strokes, of hiss, rain, crackle and surf .49 to .59."""
-_LOWEST = 1e-7  # power of a band, over the mean, that counts as silence
+_FALL_AT, _FALLEN = 0.2, -5.0
+"""Seconds after which strokes have fallen, and by how many dB: five kits for tuning and eight loops of drums
+by 7 to 26, applause, which strokes explain as well, by 3."""
+_RISE_AT, _RISEN = 0.05, -2.0
+"""Seconds within which notes that can be struck have risen, and how far: pianos are there (-.3 dB), electric
+pianos (-1.1), pads and bowed strings are not (-3.4 to -20)."""
 _PITCHED = 0.6
 """Tonality from which on a clip has notes, however well strokes explain it: a harp has .76 and is explained
 as drums are. A long bass drum has a pitch, and its groove .53."""
-_APART = 3.65
-"""Least distance of the mean spectra in dB. Of 14 pairs of grooves for tuning four are nearer, and on three
-of them the exchange is further from the target than averages are (LSD 1.03 to 1.39 of the content's instead
-of .88 to 1.17); of the other ten it is nearer on eight."""
 _PLACE = 0.1  # s after an onset in which its place among the channels is measured
 
 
@@ -80,19 +82,20 @@ class StrokeAlignment:
             return 0.0
         if not any(map(is_percussive, passages)):
             return 0.0
-        apart = sum(share * spectrum_distance(content.kit, kit) for kit, share in self._kits)
-        return 0.5 if apart >= _APART else 0.0
+        apart = sum(share * spectrum_distance(content, passage) for passage, share in self._style)
+        return 0.5 if apart >= APART else 0.0
 
     def play(self, content: Passage) -> Played:
-        """Play the strokes of a content on the kits, with the content's power.
+        """Play the strokes of a content on the kits, with the content's power; without any it stays as it is.
 
         Raises:
-            InputError: nothing is struck in the content or in a style.
+            InputError: nothing is struck in a style.
         """
         own = content.kit
-        for where, kit in [("content", own), *(("style", kit) for kit, _ in self._kits)]:
-            if not kit.loudness:
-                raise InputError(f"no stroke was found in the {where}: expected drums, or another alignment")
+        if not all(kit.loudness for kit, _ in self._kits):
+            raise InputError("no stroke was found in the style: expected drums, or another alignment")
+        if not own.loudness:
+            return Played([(content.frames, 1.0)], replaces_style=False)
         sounds = [
             (torch.from_numpy(play_strokes(own, kit, content)).to(content.pieces[0]), share)
             for kit, share in self._kits
@@ -105,8 +108,11 @@ def is_percussive(passage: Passage) -> bool:
     if not _may_be_percussive(passage):
         return False
     kit = passage.kit
+    if not kit.loudness:
+        return False
     again = (kit.levels > 0).sum() >= _REPEATED * len(kit.loudness)
-    return bool(_begins(kit, passage) and again and kit.explained >= _EXPLAINED)
+    falls = kit.course[kit.frame_after(_FALL_AT)] <= _FALLEN
+    return bool(_begins(kit, passage) and again and falls and kit.explained >= _EXPLAINED)
 
 
 def _may_be_percussive(passage: Passage) -> bool:
@@ -114,20 +120,15 @@ def _may_be_percussive(passage: Passage) -> bool:
 
 
 def _has_notes(passage: Passage) -> bool:
-    return passage.transcription.notes.tonality >= TONAL and _begins(passage.kit, passage)
+    """Judge whether a clip has notes that are there at once."""
+    if passage.transcription.notes.tonality < TONAL or not _begins(passage.kit, passage):
+        return False
+    kit = passage.kit
+    return bool(kit.loudness and kit.course[: kit.frame_after(_RISE_AT)].max() >= _RISEN)
 
 
 def _begins(kit: Kit, passage: Passage) -> bool:
     return len(kit.onsets) >= _ONSETS_PER_SECOND * passage.n_samples / passage.sample_rate
-
-
-def spectrum_distance(one: Kit, other: Kit) -> float:
-    """Average the difference of the mean spectra of two clips over the bands, in dB, at equal powers."""
-    levels = []
-    for kit in (one, other):
-        power = np.square(kit.frames.levels).mean(axis=1)
-        levels.append(10 * np.log10(power / max(power.mean(), 1e-30) + _LOWEST))
-    return float(np.abs(levels[0] - levels[1]).mean())
 
 
 def play_strokes(own: Kit, kit: Kit, content: Passage) -> Samples:

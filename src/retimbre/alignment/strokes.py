@@ -144,10 +144,12 @@ class Strokes:
     """Strokes of a clip.
 
     Attributes:
+        frames: Frames of the clip.
         onsets: Frames of the onsets, (N,), ascending.
         likelihoods: Likelihood of each kind at each onset, (N, kinds).
     """
 
+    frames: StrokeFrames
     onsets: npt.NDArray[np.int64]
     likelihoods: Matrix
 
@@ -155,7 +157,7 @@ class Strokes:
     def of(cls, frames: StrokeFrames) -> "Strokes":
         """Find the strokes of a clip; none where it is silent."""
         onsets = find_onsets(frames.levels)
-        return cls(onsets, kind_likelihoods(frames.levels, onsets))
+        return cls(frames, onsets, kind_likelihoods(frames.levels, onsets))
 
     @property
     def struck(self) -> npt.NDArray[np.bool_]:

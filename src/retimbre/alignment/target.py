@@ -1,9 +1,9 @@
 """The target of a block: the spectrogram for the content term, the style for the style term, and the choice.
 
 Where an alignment suits both clips, the target of the content term moves towards the played style, the
-further the higher the strength. A match (:mod:`retimbre.alignment.spectrum`) is not chosen automatically,
-although it comes nearer to the target from piano to drums and back: it also gives the content the style's
-dynamics, and with a steady style nothing is left of its rhythm.
+further the higher the strength. The quantile match (:mod:`retimbre.alignment.spectrum`) is not chosen
+automatically, although it comes nearer to the target from piano to drums and back: it also gives the content
+the style's dynamics, and with a steady style nothing is left of its rhythm.
 """
 
 from collections.abc import Mapping

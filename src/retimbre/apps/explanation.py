@@ -22,6 +22,7 @@ _OF = {
     "parts": "a style in parts",
     "pitch": "an aligned style",
     "none": "a style as it is",
+    "equalised": "a style whose mean spectrum is taken",
 }
 
 

@@ -23,6 +23,18 @@ def joint_magnitude(bins: Tensor) -> Tensor:
     return (power + _TINY).sqrt()
 
 
+def in_phase_mix(samples: Tensor) -> Tensor:
+    """Mix channels (C, N) down to their mean, (N,), those upside down turned over: they would cancel.
+
+    Upside down is one that has the other sign than most on the channels' principal axis.
+    """
+    if len(samples) == 1:
+        return samples[0]
+    axis = torch.linalg.eigh(samples.double() @ samples.double().T).eigenvectors[:, -1]
+    signs = torch.where(axis * axis.sum().sign() < 0, -1.0, 1.0).to(samples)
+    return (signs[:, None] * samples).mean(dim=0)
+
+
 def stereo_image(bins: Tensor) -> Tensor:
     """Compute the stereo image of complex bins (C, F, T): the bins divided by their joint magnitude.
 
