@@ -29,6 +29,12 @@ of the way changes no figure of the melodic pairs for tuning for the better (LSD
 instrument as often recognised), and takes half of the time."""
 
 
+_NEAR = 1.5
+"""Ratio of the samples' loss to the spectrogram's at which to stop there: after the search for a phase from
+the played style's it is 1.2. Twenty iterations on the waveform bring it to 1.1, take two thirds of the time
+and change no figure of the melodic pairs for tuning, at strengths of .25 to .95."""
+
+
 class _LazyStyle:
     """Style in a network, whose statistics are computed at first use."""
 
@@ -167,6 +173,7 @@ class SpectrogramStyle:
             report=report,
             preview=render,
             enough=enough,
+            near=0.0 if aligned.bins is None else _NEAR,
         )
         return waveform.samples, Block(
             samples=None,

@@ -44,6 +44,7 @@ def to_waveform(
     report: Report | None = None,
     preview: Preview | None = None,
     enough: float = 0.0,
+    near: float = 0.0,
 ) -> Waveform:
     """Synthesise samples for a spectrogram.
 
@@ -61,6 +62,7 @@ def to_waveform(
         report: Receives every step.
         preview: Function that renders samples, for :meth:`retimbre.Step.audio`.
         enough: Loss at which to stop.
+        near: Ratio to the spectrogram's loss at which to stop, too.
     """
     # A silent channel stays silent: where all are nearly silent, rounding would leak into it.
     audible = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
@@ -82,7 +84,7 @@ def to_waveform(
             report=report,
             preview=preview,
             done=(0.5, 1.0),
-            enough=enough,
+            enough=max(enough, near * found.best.loss if found.best else 0.0),
         )
         samples = finish.point
         stopped = "interrupted" if finish.stopped == "interrupted" else stopped

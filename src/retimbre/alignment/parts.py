@@ -32,6 +32,7 @@ _EQUALISED = 0.6
 """Share of the way to the style's long-term spectrum, in dB: timbre of the bands for tuning is .52 of the
 content's without it and .40 with it, and with .35 to .7 LSD is within .015."""
 
+_HIGHEST, _EVERY = 11_025.0, 4  # Hz up to which a mix is judged; bins and frames of which one is looked at
 _TREBLE, _STRUCK, _BASS_DRUM = 5000.0, 0.045, 0.07
 """A mix has at least this share of its magnitudes in strokes above 5 kHz, and its onsets at least this mean
 likelihood to be a bass drum's. Of 160 random bands of the instruments and kits for tuning .98 are mixes so,
@@ -54,24 +55,39 @@ def separate(passage: Passage) -> tuple[Passage, Passage]:
 
 def tonal_mask(magnitude: Tensor, passage: Passage) -> Tensor:
     """Compute the share of every bin that is tonal, (F, T), from its magnitudes (F, T)."""
+    return _tonal(*_medians(magnitude, passage))
+
+
+def _medians(magnitude: Tensor, passage: Passage, every: int = 1) -> tuple[Tensor, Tensor]:
+    """Compute the medians along time and along frequency, (F, T) each, or in every so many bins and frames."""
     rate, window = passage.sample_rate, passage.window
     frames = _odd(_LENGTH * rate / window.hop_length)
     bins = _odd(_WIDTH * window.n_fft / rate)
-    along_time = _median(magnitude, frames)
-    along_frequency = _median(magnitude.T, bins).T
+    along_time = _median(magnitude[::every], frames, every)
+    return along_time, _median(magnitude.T[::every], bins, every).T
+
+
+def _tonal(along_time: Tensor, along_frequency: Tensor) -> Tensor:
     tonal, struck = along_time.square(), along_frequency.square()
     return tonal / (tonal + struck).clamp(min=1e-20)
 
 
 def is_mix(passage: Passage) -> bool:
     """Tell whether strokes sound beside notes in a clip that has notes."""
-    magnitude = joint_magnitude(passage.bins)
-    first = round(_TREBLE * passage.window.n_fft / passage.sample_rate)
-    struck = magnitude * (1 - tonal_mask(magnitude, passage))
-    share = float(struck[first:].sum() / magnitude.sum().clamp(min=1e-20))
-    if share < _STRUCK or not len(passage.strokes.onsets):
+    if _struck_share(passage) < _STRUCK or not len(passage.strokes.onsets):
         return False
     return bool(passage.strokes.likelihoods[:, KINDS.index("kick")].mean() >= _BASS_DRUM)
+
+
+def _struck_share(passage: Passage) -> float:
+    """Estimate the share of a clip's magnitudes that is in strokes in the treble, from a part of the bins."""
+    step = passage.window.n_fft / passage.sample_rate
+    first, end = round(_TREBLE * step), round(_HIGHEST * step) + 1
+    magnitude = from_log_magnitude(passage.frames)[:end]
+    treble = magnitude[first:]
+    along_time, along_frequency = _medians(treble, passage, every=_EVERY)
+    struck = treble[::_EVERY, ::_EVERY] * (1 - _tonal(along_time, along_frequency))
+    return _EVERY**2 * float(struck.sum() / magnitude.sum().clamp(min=1e-20))
 
 
 class PartsAlignment:
@@ -126,7 +142,7 @@ def _odd(length: float) -> int:
     return 2 * round(length / 2) + 1
 
 
-def _median(rows: Tensor, length: int) -> Tensor:
-    """Compute the median over ``length`` neighbours in every row (R, T)."""
+def _median(rows: Tensor, length: int, every: int = 1) -> Tensor:
+    """Compute the median over ``length`` neighbours in every row (R, T), at every so many places."""
     padded = functional.pad(rows[None], (length // 2, length // 2), mode="replicate")[0]
-    return padded.unfold(1, length, 1).median(dim=2).values
+    return padded.unfold(1, length, every).median(dim=2).values
