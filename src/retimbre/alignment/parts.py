@@ -59,7 +59,7 @@ def tonal_mask(magnitude: Tensor, passage: Passage) -> Tensor:
 
 
 def _medians(magnitude: Tensor, passage: Passage, every: int = 1) -> tuple[Tensor, Tensor]:
-    """Compute the medians along time and along frequency, (F, T) each, or in every so many bins and frames."""
+    """Compute the medians along time and frequency, (F, T) each, or in every so many bins and frames."""
     rate, window = passage.sample_rate, passage.window
     frames = _odd(_LENGTH * rate / window.hop_length)
     bins = _odd(_WIDTH * window.n_fft / rate)
