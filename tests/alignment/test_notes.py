@@ -105,10 +105,13 @@ def test_silence_and_steady_pressure_have_no_tuning() -> None:
 
 def test_updates_of_activations_never_raise_the_divergence() -> None:
     magnitude = _magnitude(_complex(60, STRING) + _complex(65, REED), Window(2048, 512)) + 1e-3
-    factors = partials._Factors(magnitude, Grid.of(2048, RATE, 0.0, torch.device("cpu")))
+    grid = Grid.of(2048, RATE, 0.0, torch.device("cpu"))
+    factors = partials._Factors(magnitude, grid)
     values = []
     for _ in range(12):
-        model = magnitude / factors._quotient()
+        found = factors.notes()
+        noise = grid.bands.T @ found.noise
+        model = grid.spectra(found.amplitudes).T @ factors.activations + noise + factors._least
         values.append(float((magnitude * (magnitude / model).log() - magnitude + model).sum()))
         factors.update_activations()
     assert all(after < before * (1 + 1e-5) for before, after in pairwise(values))

@@ -172,28 +172,37 @@ class _Factors:
     """The factors of a spectrogram, and their multiplicative updates."""
 
     def __init__(self, magnitude: Tensor, grid: Grid) -> None:
-        self._magnitude, self._grid = magnitude, grid
+        self._grid, self._n_bins = grid, grid.lobes.shape[2]
+        self._low, self._high = magnitude[: self._n_bins], magnitude[self._n_bins :]
         self._least = 1e-4 * magnitude.mean()  # keeps the quotients finite
+        sounds_above = grid.bands[:, self._n_bins :].any(dim=1)
+        self._first_upper = len(sounds_above) - int(sounds_above.sum())
         k = torch.arange(1, N_PARTIALS + 1, device=magnitude.device)
         self._set_amplitudes(k**-_SLOPE * grid.is_present)
         level = 0.1 * magnitude.sum(dim=0).mean() / len(grid.bands)
         self._noise = level.expand(len(grid.bands), magnitude.shape[1])
-        start = self._spectra @ magnitude + 1e-6
+        start = self._spectra @ self._low + 1e-6
         self.activations = start * (0.5 * magnitude.sum() / start.sum())
 
     def _set_amplitudes(self, amplitudes: Tensor) -> None:
-        spectra = self._grid.spectra(amplitudes)
+        spectra = self._grid.spectra(amplitudes)[:, : self._n_bins]
         size = spectra.sum(dim=1, keepdim=True).clamp(min=1e-9)
         self._amplitudes, self._spectra = amplitudes / size, spectra / size
 
     def _quotient(self) -> Tensor:
+        """Divide the magnitudes by the model where there are partials, (F', T)."""
         model = (self._spectra.T @ self.activations).add_(self._least)
-        return self._magnitude / model.addmm_(self._grid.bands.T, self._noise)
+        return self._low / model.addmm_(self._grid.bands[:, : self._n_bins].T, self._noise)
 
     def update_activations(self) -> None:
         quotient = self._quotient()
         self.activations = self.activations * (self._spectra @ quotient)  # spectra and bands have the sum one
-        self._noise = self._noise * (self._grid.bands @ quotient)
+        change = self._grid.bands[:, : self._n_bins] @ quotient
+        # Above all partials is half of the bins at 44.1 kHz, and a fifth of the bands.
+        upper = self._grid.bands[self._first_upper :, self._n_bins :]
+        model = (upper.T @ self._noise[self._first_upper :]).add_(self._least)
+        change[self._first_upper :] += upper @ (self._high / model)
+        self._noise = self._noise * change
 
     def update_amplitudes(self, width: tuple[float, float]) -> None:
         lobes, loudness = self._grid.lobes, self.activations.sum(dim=1)

@@ -32,7 +32,7 @@ _EQUALISED = 0.6
 """Share of the way to the style's long-term spectrum, in dB: timbre of the bands for tuning is .52 of the
 content's without it and .40 with it, and with .35 to .7 LSD is within .015."""
 
-_HIGHEST, _EVERY = 11_025.0, 4  # Hz up to which a mix is judged; bins and frames of which one is looked at
+_HIGHEST, _EVERY = 11_025.0, 8  # Hz up to which a mix is judged; bins of which one is looked at
 _TREBLE, _STRUCK, _BASS_DRUM = 5000.0, 0.045, 0.07
 """A mix has at least this share of its magnitudes in strokes above 5 kHz, and its onsets at least this mean
 likelihood to be a bass drum's. Of 160 random bands of the instruments and kits for tuning .98 are mixes so,
@@ -59,12 +59,11 @@ def tonal_mask(magnitude: Tensor, passage: Passage) -> Tensor:
 
 
 def _medians(magnitude: Tensor, passage: Passage, every: int = 1) -> tuple[Tensor, Tensor]:
-    """Compute the medians along time and frequency, (F, T) each, or in every so many bins and frames."""
+    """Compute the medians along time and along frequency, (F, T) each, or in every so many bins."""
     rate, window = passage.sample_rate, passage.window
     frames = _odd(_LENGTH * rate / window.hop_length)
     bins = _odd(_WIDTH * window.n_fft / rate)
-    along_time = _median(magnitude[::every], frames, every)
-    return along_time, _median(magnitude.T[::every], bins, every).T
+    return _median(magnitude[::every], frames), _median(magnitude.T, bins, every).T
 
 
 def _tonal(along_time: Tensor, along_frequency: Tensor) -> Tensor:
@@ -86,8 +85,8 @@ def _struck_share(passage: Passage) -> float:
     magnitude = from_log_magnitude(passage.frames)[:end]
     treble = magnitude[first:]
     along_time, along_frequency = _medians(treble, passage, every=_EVERY)
-    struck = treble[::_EVERY, ::_EVERY] * (1 - _tonal(along_time, along_frequency))
-    return _EVERY**2 * float(struck.sum() / magnitude.sum().clamp(min=1e-20))
+    struck = treble[::_EVERY] * (1 - _tonal(along_time, along_frequency))
+    return _EVERY * float(struck.sum() / magnitude.sum().clamp(min=1e-20))
 
 
 class PartsAlignment:
