@@ -1,11 +1,14 @@
 import dataclasses
+import json
 import math
 import typing
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 from retimbre.settings import Settings
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -30,7 +33,7 @@ def complaint(name: str, value: Any) -> str:
     with pytest.raises(InputError) as caught:
         make(name, value)
     given, expectation = str(caught.value).split(": expected ")
-    assert given == f"{name} is {value}"
+    assert given == f"{name} is {shown(value)}"
     assert "\n" not in str(caught.value)
     return expectation
 
@@ -166,3 +169,24 @@ def test_every_option_has_a_group_and_networks_that_it_applies_to() -> None:
     for field in FIELDS.values():
         assert field.metadata["group"] in ("style", "network", "transform", "optimisation", "run")
         assert field.metadata["applies_to"] in ("all", "spectrogram", "network")
+
+
+def test_numbers_of_numpy_are_numbers_and_become_pythons() -> None:
+    make: Any = Settings
+    settings = make(n_iter=np.int64(3), strength=np.float32(0.5), seed=np.uint8(4), tolerance=Fraction(1, 50))
+    assert settings == Settings(n_iter=3, strength=0.5, seed=4, tolerance=0.02)
+    assert json.dumps(dataclasses.asdict(settings)) == json.dumps(
+        dataclasses.asdict(Settings(n_iter=3, strength=0.5, seed=4, tolerance=0.02))
+    )
+    for wrong in (np.bool_(True), np.float32(2.5), np.array([3]), "3", np.nan):
+        with pytest.raises(InputError, match=r"n_iter is .*: expected a whole number from 1 to 1000000"):
+            make(n_iter=wrong)
+
+
+def test_a_message_does_not_hold_a_whole_array() -> None:
+    make: Any = Settings
+    for value in (np.ones((2, 9000)), list(range(9000)), "x" * 9000):
+        with pytest.raises(InputError) as caught:
+            make(strength=value)
+        assert len(str(caught.value)) < 300
+        assert "\n" not in str(caught.value)

@@ -13,6 +13,21 @@ Every message is one line: the value, the expected values and the remedy. The co
 and exits with code 2.
 """
 
+_LONGEST = 80
+
+
+def shown(value: object) -> str:
+    """Give a value as a message shows it: in one line, an array by its shape, and cut where it is long.
+
+    >>> shown("0,5"), shown(""), shown([1.0] * 1000)
+    ('0,5', "''", '[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1...')
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"an array of shape {tuple(shape)}"
+    text = " ".join(str(value).split()) or repr(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
 
 class RetimbreError(Exception):
     """Base of every error that retimbre raises on purpose."""

@@ -10,9 +10,10 @@ import math
 import types
 import typing
 from collections.abc import Collection
+from numbers import Integral, Real
 from typing import Any, Literal
 
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 
 REFERENCE_RATE = 22_050
 """Rate in Hz at which ``n_fft`` and ``hop_length`` are stated."""
@@ -199,7 +200,9 @@ class Settings:
             value = getattr(self, field.name)
             expected = _mismatch(value, hints[field.name], field.metadata)
             if expected:
-                raise InputError(f"{field.name} is {value}: expected {expected}")
+                raise InputError(f"{field.name} is {shown(value)}: expected {expected}")
+            if isinstance(value, Real):  # of NumPy, say: the record of a run holds Python's own
+                object.__setattr__(self, field.name, _plain(value))
         if self.align in _FORMER_ALIGN:
             raise InputError(f"align is {self.align}: expected {_FORMER_ALIGN[self.align]}, its new name")
         if self.taps % 2 == 0:
@@ -236,6 +239,12 @@ def ignored_settings(settings: Settings, *, read: Collection[str], takes_samples
     return tuple(found)
 
 
+def _plain(value: Real) -> bool | int | float:
+    if isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 _FORMER_ALIGN = {"on": "pitch", "off": "none"}
 
 
@@ -250,9 +259,8 @@ def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> s
         return "" if value in choices else f"one of {', '.join(choices)}"
     if hint in (str, bool):
         return "" if isinstance(value, hint) else "text" if hint is str else "true or false"
-    allowed = (int, float) if hint is float else int
     low, high = metadata["low"], metadata["high"]
-    number = isinstance(value, allowed) and not isinstance(value, bool)
+    number = isinstance(value, Real if hint is float else Integral) and not isinstance(value, bool)
     if number and low <= value <= high:
         return ""
     noun = "a number" if hint is float else "a whole number"

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from retimbre.errors import InputError
 from retimbre.sound.audio import Audio, Samples, collect, fix_length, recut
@@ -134,3 +135,37 @@ def test_recut_changes_the_cuts_and_nothing_else(lengths: list[int], length: int
     found = list(recut(pieces, length))
     assert all(p.shape[1] == length for p in found[:-1])
     np.testing.assert_array_equal(np.concatenate(found, axis=1), samples)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "quietest", "loudest"),
+    [(np.uint8, 0, 255), (np.int16, -(1 << 15), (1 << 15) - 1), (np.int32, -(1 << 31), (1 << 31) - 1)],
+)
+def test_whole_numbers_have_the_full_scale_of_their_type(dtype: type, quietest: int, loudest: int) -> None:
+    middle = (quietest + loudest + 1) // 2
+    samples = Audio(np.array([quietest, middle, loudest], dtype), 8000).samples[0]
+    np.testing.assert_allclose(samples, [-1, 0, 1], atol=0.01)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, bool, complex, object, str])
+def test_other_types_are_refused_in_one_line(dtype: type) -> None:
+    with pytest.raises(InputError, match=r"the samples are (of type|not numbers:) .*: expected") as caught:
+        Audio(np.ones(9000).astype(dtype), 8000)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_tensor_leaves_gradient_and_type_behind() -> None:
+    make: Any = Audio
+    for dtype in (torch.float64, torch.bfloat16, torch.float16):
+        tensor = torch.full((2, 100), 0.5, dtype=dtype, requires_grad=True)
+        np.testing.assert_array_equal(make(tensor, 8000).samples, np.full((2, 100), 0.5, np.float32))
+
+
+def test_a_rate_of_numpy_is_a_rate_and_an_array_is_none() -> None:
+    make: Any = Audio
+    assert make(np.ones(100), np.int64(44_100)).sample_rate == 44_100
+    assert make(np.ones(100), np.float32(8000)).sample_rate == 8000
+    with pytest.raises(InputError, match=r"an array of shape .100,.: expected .samples, rate."):
+        make(44_100, np.ones(100))
+    with pytest.raises(InputError, match="the sample rate is True Hz"):
+        make(np.ones(100), True)

@@ -1,13 +1,14 @@
 """Sound: a recording in memory, and what it has in common with one that comes in pieces."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from numbers import Real
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 
 Samples = npt.NDArray[np.float32]
 """float32 of shape (C, N); full scale is [-1, 1]."""
@@ -43,12 +44,13 @@ class Audio:
     """A recording.
 
     Args:
-        samples: float32 of shape (C, N); anything of shape (N,) or (C, N) that NumPy can read is
-            converted. Full scale is [-1, 1].
+        samples: float32 of shape (C, N); anything of shape (N,) or (C, N) that NumPy can read is converted,
+            and so is a tensor of any device. Full scale is [-1, 1], of whole numbers that of their type: 8
+            bits without sign, or 16 or 32 with one.
         sample_rate: Rate in Hz, 8000 to 192 000.
 
     Raises:
-        InputError: no samples, NaN or infinite samples, another shape, a rate out of range.
+        InputError: no samples, NaN or infinite samples, another shape or type, a rate out of range.
 
     >>> tone = Audio(np.zeros((2, 22050)), 22050)
     >>> tone.n_channels, tone.n_samples, tone.seconds
@@ -59,10 +61,8 @@ class Audio:
     sample_rate: int
 
     def __post_init__(self) -> None:
-        try:
-            samples = np.atleast_2d(np.asarray(self.samples, dtype=np.float32))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"samples are not numbers: {error}") from error
+        check_rate(self.sample_rate)
+        samples = np.atleast_2d(_full_scale(_array(self.samples)))
         if samples.ndim != 2 or samples.shape[0] > samples.shape[1] > 0:
             raise InputError(
                 f"samples have shape {samples.shape}: expected (channels, samples) or (samples,)"
@@ -71,7 +71,6 @@ class Audio:
             raise InputError("the clip has no samples")
         if not np.isfinite(samples).all():
             raise InputError("the clip holds NaN or infinite samples")
-        check_rate(self.sample_rate)
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "sample_rate", int(self.sample_rate))
 
@@ -111,12 +110,52 @@ class Audio:
         return Audio(fix_length(samples, n_samples), sample_rate)
 
 
+_PCM = {
+    np.dtype(np.uint8): (128, 128),
+    np.dtype(np.int16): (0, 1 << 15),
+    np.dtype(np.int32): (0, 1 << 31),
+}
+"""Zero and full scale of whole numbers, by their type."""
+
+
+def _array(samples: object) -> npt.NDArray[Any]:
+    """Turn samples into an array; a tensor leaves its device and its gradient behind."""
+    if hasattr(samples, "detach"):
+        tensor: Any = samples
+        tensor = tensor.detach().cpu()
+        samples = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    try:
+        return np.asarray(samples)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the samples are not numbers: {shown(error)}") from error
+
+
+def _full_scale(samples: npt.NDArray[Any]) -> Samples:
+    """Bring samples of any type to float32 with a full scale of one."""
+    if samples.dtype in _PCM:
+        zero, full = _PCM[samples.dtype]
+        return ((samples.astype(np.float64) - zero) / full).astype(np.float32)
+    if samples.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32, copy=False)
+    if samples.size == 0:
+        raise InputError("the clip has no samples")
+    what = "of type" if samples.dtype.kind in "iu" else "not numbers:"
+    raise InputError(
+        f"the samples are {what} {samples.dtype}: expected floats with a full scale of 1, or whole numbers "
+        "of 8 bits without sign or of 16 or 32 bits with one"
+    )
+
+
 def check_rate(sample_rate: object) -> None:
     """Raise an InputError for a rate (Hz) that is out of range or no whole number."""
-    number = isinstance(sample_rate, int | float | np.number)
+    if getattr(sample_rate, "shape", ()) or isinstance(sample_rate, Sequence):
+        raise InputError(f"the sample rate is {shown(sample_rate)}: expected (samples, rate), in this order")
+    number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
     if not number or not MIN_RATE <= sample_rate <= MAX_RATE or sample_rate % 1:  # type: ignore[operator]
         raise InputError(
-            f"the sample rate is {sample_rate} Hz: expected {MIN_RATE} to {MAX_RATE} Hz, a whole number"
+            f"the sample rate is {shown(sample_rate)} Hz: "
+            f"expected {MIN_RATE} to {MAX_RATE} Hz, a whole number"
         )
 
 
