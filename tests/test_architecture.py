@@ -13,7 +13,18 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *("audio", "truncation", "files", "spool", "loudness", "limiter", "stft", "mel", "resampling"),
+        *(
+            "audio",
+            "truncation",
+            "streams",
+            "files",
+            "spool",
+            "loudness",
+            "limiter",
+            "stft",
+            "mel",
+            "resampling",
+        ),
         *("stereo", "phase", "blocks", "clips", "loops"),
     ],
     "networks": ["registry", "weights", "shallow", "harmonic", "vggish", "cnn14"],

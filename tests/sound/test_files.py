@@ -83,12 +83,17 @@ def test_the_content_says_the_format_and_not_the_suffix(tmp_path: Path, tone: To
     np.testing.assert_array_equal(read(str(path)).samples, tone(440, 0.1))
 
 
-def encode_with_av(path: Path, codec: str, samples: Samples, rate: int, **options: str) -> None:
-    """Write a file with FFmpeg's encoders."""
+def encode_with_av(
+    path: Path, codec: str, samples: Samples, rate: int, quality: int | None = None, **options: str
+) -> None:
+    """Write a file with FFmpeg's encoders; with a quality (0 the best) at a bit rate that varies."""
     av = pytest.importorskip("av")
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
+        if quality is not None:
+            stream.codec_context.global_quality = 118 * quality  # FF_QP2LAMBDA
+            stream.codec_context.flags |= 2  # AV_CODEC_FLAG_QSCALE
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
         frame.sample_rate, frame.pts = rate, 0
         for part in (frame, None):
@@ -130,6 +135,59 @@ def test_an_mp3_without_a_header_of_its_own_is_read(tmp_path: Path, sweeps: Swee
     found = read(tmp_path / "clip.mp3").samples
     # Nothing says how much of the first and last frames (of 1152) is filling.
     assert samples.shape[1] <= found.shape[1] < samples.shape[1] + 4 * 1152
+
+
+def decoded_length(path: Path) -> int:
+    """Count the samples that FFmpeg's decoder finds."""
+    av = pytest.importorskip("av")
+    with av.open(str(path)) as container:
+        return sum(frame.samples for frame in container.decode(container.streams.audio[0]))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [16_000, 22_050, 32_000, 44_100, 48_000])
+def test_an_mp3_of_any_bit_rate_without_a_header_is_read_to_its_end(
+    rate: int, channels: int, tmp_path: Path
+) -> None:
+    # Noise, then hardly any: by the length of the first frames the file would be a fraction as long.
+    sound = np.repeat([1.0, 1e-4], rate)[None] * noise(2 * rate)[:channels]
+    path = tmp_path / "clip.mp3"
+    encode_with_av(path, "libmp3lame", sound.astype(np.float32), rate, quality=2, write_xing="0")
+    assert "Xing" not in path.read_bytes()[:200].decode("latin-1")
+    frame = 1152 if rate >= 32_000 else 576
+    for picture in (b"", b"ID3\x03\0\0\0\0\x02\x01" + b"\xff\xfb" * 128 + b"\0"):  # 257 bytes of a tag
+        path.write_bytes(picture + path.read_bytes())
+        assert abs(read(path).n_samples - decoded_length(path)) <= frame
+
+
+def test_the_streams_of_a_chained_ogg_are_read_one_after_the_other(tmp_path: Path, tone: Tone) -> None:
+    for suffix, subtype in ((".ogg", "VORBIS"), (".opus", "OPUS")):
+        whole, pitches = tmp_path / f"radio{suffix}", (300, 500, 700)
+        for hertz in pitches:
+            part = tmp_path / f"{hertz}{suffix}"
+            samples = 0.3 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 48_000)
+            soundfile.write(part, samples, 48_000, format="OGG", subtype=subtype)
+            with whole.open("ab") as file:
+                file.write(part.read_bytes())
+        clip = read(whole)
+        assert clip.n_samples == 3 * 48_000
+        for n, hertz in enumerate(pitches):
+            spectrum = np.abs(np.fft.rfft(clip.samples[0, n * 48_000 : (n + 1) * 48_000]))
+            assert abs(int(spectrum.argmax()) - hertz) <= 1
+
+
+def test_a_chained_ogg_that_changes_its_rate_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "radio.ogg"
+    parts = []
+    for rate, n_channels in ((44_100, 1), (22_050, 1), (44_100, 2)):
+        soundfile.write(tmp_path / "part.ogg", np.zeros((rate, n_channels)), rate)
+        parts.append((tmp_path / "part.ogg").read_bytes())
+    for second, expected in ((1, "22050 Hz and 1 channels"), (2, "44100 Hz and 2 channels")):
+        path.write_bytes(parts[0] + parts[second])
+        with pytest.raises(
+            AudioReadError, match=f"changes after 44100 samples to {expected}: split it there"
+        ):
+            read(path)
 
 
 @contextlib.contextmanager

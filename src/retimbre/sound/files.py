@@ -16,7 +16,7 @@ import numpy as np
 
 from retimbre._output import atomic, check_writable
 from retimbre.errors import AudioReadError, DependencyError, InputError
-from retimbre.sound import truncation
+from retimbre.sound import streams, truncation
 from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collect, recut
 
 _FORMATS = {
@@ -101,13 +101,20 @@ def _decoded_with_libsndfile(path: Path) -> _Decoded:
 
     xing = truncation.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
     missing = truncation.shorter_than(path, xing)
-    if not missing:
-        n_samples = 0
+    kinds, n_samples = set[tuple[int, int]](), 0
+    for section in [] if missing else [path] if xing else streams.sections(path):
+        n_before = n_samples
         try:
-            with soundfile.SoundFile(path) as file:
+            with streams.opened(section) as source, soundfile.SoundFile(source) as file:
                 announced, info, format_ = file.frames, file.extra_info, file.format
                 if announced > 1 << 62:  # a FLAC stream from a pipe: libsndfile cannot read it
                     raise AudioReadError(f"{path} has no usable length: convert it, for instance to WAV")
+                kinds.add((file.samplerate, file.channels))
+                if len(kinds) > 1:
+                    raise AudioReadError(
+                        f"{path} changes after {n_samples} samples to {file.samplerate} Hz and "
+                        f"{file.channels} channels: split it there"
+                    )
                 while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
                     n_samples += len(piece)
                     yield piece.T, file.samplerate
@@ -116,15 +123,15 @@ def _decoded_with_libsndfile(path: Path) -> _Decoded:
             raise AudioReadError(
                 f"{path} cannot be read as sound ({reason}): expected WAV, FLAC, Ogg, MP3 or M4A"
             ) from error
-        # The length of an MP3 without a header is an estimate.
-        if n_samples < announced and (xing or format_ != "MP3"):
-            missing = f"{n_samples} of {announced} samples are there"
+        # The length of an MP3 without a header is that of whole frames, and the last may be torn.
+        if n_samples - n_before < announced and (xing or format_ != "MP3"):
+            missing = f"{n_samples} of {n_before + announced} samples are there"
         # libsndfile reads a short WAV to its end and notes the header's claim in its log. Programs
         # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
         claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
         if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
             missing = f"{claim[2]} of {claim[1]} bytes of samples are there"
-        missing = missing or truncation.unfinished(path)
+    missing = missing or truncation.unfinished(path)
     if missing:
         raise AudioReadError(f"{path} is truncated: {missing}; export or download it again")
 
