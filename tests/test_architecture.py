@@ -13,18 +13,8 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *(
-            "audio",
-            "truncation",
-            "streams",
-            "files",
-            "spool",
-            "loudness",
-            "limiter",
-            "stft",
-            "mel",
-            "resampling",
-        ),
+        *("audio", "truncation", "streams", "files", "spool", "loudness", "limiter"),
+        *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),
     ],
     "networks": ["registry", "weights", "shallow", "harmonic", "vggish", "cnn14"],
