@@ -99,7 +99,8 @@ def spectrum_distance(one: Passage, other: Passage) -> float:
     levels = []
     for passage in (one, other):
         bank = slaney_mel(N_BANDS, passage.window.n_fft, passage.sample_rate, LOWEST, _HIGHEST).T
-        power = bank.to(passage.frames) @ from_log_magnitude(passage.frames).square().mean(dim=1)
+        frames = passage.frames[:, passage.own_frames > 0]  # not the mirror image
+        power = bank.to(frames) @ from_log_magnitude(frames).square().mean(dim=1)
         levels.append(10 * (power / power.mean().clamp(min=1e-30) + _SILENCE).log10())
     return float((levels[0] - levels[1]).abs().mean())
 
