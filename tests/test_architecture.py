@@ -40,7 +40,17 @@ INSIDE = {
     "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],
     "music": ["score", "orchestra"],
     "apps": [
-        *("compare", "demo", "explanation", "interrupts", "console", "flags", "weights_cli", "cli"),
+        *(
+            "compare",
+            "demo",
+            "explanation",
+            "interrupts",
+            "standard_streams",
+            "console",
+            "flags",
+            "weights_cli",
+            "cli",
+        ),
     ],
 }
 

@@ -2,12 +2,13 @@
 
 from typing import NoReturn
 
-from retimbre.apps import interrupts
+from retimbre.apps import interrupts, standard_streams
 
 
 def main() -> NoReturn:
     """Run the command line, which an interrupt may end from here on."""
     interrupts.end_at_once()
+    standard_streams.open_closed()
     from retimbre.apps import cli
 
     cli.main()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from retimbre import __version__
-from retimbre.apps import interrupts, weights_cli
+from retimbre.apps import interrupts, standard_streams, weights_cli
 from retimbre.apps.console import progress, say, summary, tracing
 from retimbre.apps.flags import with_settings
 from retimbre.errors import InputError, RetimbreError
@@ -320,7 +320,10 @@ def _weighted(first: list[str], more: list[str]) -> list[tuple[Path, float]]:
 
 
 def main() -> NoReturn:
-    """Run the command ``retimbre``: 0 done, 2 an error in one line on stderr, 130 interrupted."""
+    """Run the command ``retimbre``.
+
+    0 done, 1 done but stdout could not be written, 2 an error in one line on stderr, 130 interrupted.
+    """
     try:
         code = app(standalone_mode=False)
     except (RetimbreError, typer.TyperException) as error:
@@ -330,5 +333,12 @@ def main() -> NoReturn:
     except (interrupts.InterruptError, KeyboardInterrupt, typer.Abort) as error:
         say(f"interrupted: {error or interrupts.NOTHING}")
         code = interrupts.CODE
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        standard_streams.drop(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            say(f"error: stdout cannot be written ({error.strerror}); what was made is there")
+        code = 1
     interrupts.ignore()
     sys.exit(code if isinstance(code, int) else 0)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def say(message: str) -> None:
-    """Print a line to stderr, with the name of the program."""
-    typer.echo(f"retimbre: {message}", err=True)
+    """Print a line to stderr, with the name of the program; nothing where that is full or broken."""
+    with suppress(OSError):
+        typer.echo(f"retimbre: {message}", err=True)
 
 
 @contextmanager
