@@ -3,24 +3,34 @@
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from retimbre.errors import InputError, RetimbreError
+
+_PARTIAL = ".retimbre-part"
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Open a temporary path beside ``path``, which is renamed to it at the end of a block without errors.
 
+    A file that was there gives its permissions to the new one; a link stays one, and the file that it leads
+    to is written. The temporary name has no suffix of sound: a pattern such as ``*.wav`` does not find it.
+
     Raises:
         RetimbreError: the system cannot write (a full disk, a folder that was removed).
     """
     path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
     except OSError as error:
         raise RetimbreError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
@@ -44,14 +54,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that a file of this name can be written.
 
     Raises:
-        InputError: the name is a folder or not allowed, or its folder is missing or not writable.
+        InputError: the name is a folder or not allowed, the file is read-only, or its folder is missing or
+            not writable.
     """
     path = Path(path)
-    probe = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    target = Path(os.path.realpath(path))
+    probe = target.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder: expected the name of a file")
-        path.exists()  # raises an OSError for a name that the system does not allow
+        if path.exists() and not path.stat().st_mode & _WRITABLE:  # an OSError for a name that is not allowed
+            raise InputError(f"{path} is read-only: expected another name, or chmod u+w first")
         if not path.parent.is_dir():
             raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
     except OSError as error:

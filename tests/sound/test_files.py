@@ -519,11 +519,34 @@ def test_atomic_gives_the_name_at_the_end(tmp_path: Path) -> None:
     with path.open() as reader:
         with atomic(str(path)) as temporary:
             temporary.write_text("new")
-            assert (temporary.parent, temporary.suffix) == (path.parent, path.suffix)
+            assert temporary.parent == path.parent
+            assert temporary.suffix not in (".wav", ".flac", ".ogg", ".opus", ".mp3", path.suffix)
             assert path.read_text() == "old"
         assert reader.read() == "old"  # whoever reads the old file is not disturbed
     assert path.read_text() == "new"
     assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_link_stays_one_and_permissions_stay(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "clip.wav", tmp_path / "link.wav"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write(link, Audio(np.full(100, 0.5, np.float32), 8000))
+    assert link.is_symlink()
+    assert read(target).n_samples == 100
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert os.listdir(tmp_path / "elsewhere") == ["clip.wav"]
+
+
+def test_a_read_only_file_is_refused_beforehand(tmp_path: Path) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(InputError, match=r"clip\.wav is read-only: expected another name"):
+        check_output(path, sample_rate=44_100, n_channels=1)
+    assert path.read_text() == "old"
 
 
 def test_what_the_system_refuses_is_one_of_our_errors(tmp_path: Path) -> None:

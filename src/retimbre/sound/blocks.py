@@ -75,7 +75,7 @@ def padded_pieces(sound: Sound, places: Iterable[slice], margin: int) -> Iterato
     """Read the samples at each place with ``margin`` more on either side, mirrored at the ends of the clip.
 
     >>> from retimbre.sound.audio import Audio
-    >>> next(padded_pieces(Audio(np.arange(5), 8000), [slice(0, 3)], 2))
+    >>> next(padded_pieces(Audio(np.arange(5.0), 8000), [slice(0, 3)], 2))
     array([[2., 1., 0., 1., 2., 3., 4.]], dtype=float32)
     """
     n, places = sound.n_samples, list(places)
