@@ -2,12 +2,14 @@
 
 from typing import NoReturn
 
-from retimbre.apps import interrupts, standard_streams
+from retimbre.apps import interrupts
 
 
 def main() -> NoReturn:
     """Run the command line, which an interrupt may end from here on."""
     interrupts.end_at_once()
+    from retimbre.apps import standard_streams
+
     standard_streams.open_closed()
     from retimbre.apps import cli
 

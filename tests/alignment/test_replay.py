@@ -2,12 +2,14 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 
 import retimbre
 from retimbre.alignment.events import NoteEvent
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.replay import NoteAlignment
+from retimbre.errors import InputError
 from retimbre.sound.stft import Window
 
 RATE = 22_050
@@ -53,6 +55,14 @@ def test_what_is_no_note_falls_as_the_styles_notes_do() -> None:
         falls[decay] = _level(samples[0].numpy(), 1.0, 1.2) - _level(samples[0].numpy(), 2.0, 2.2)
     assert abs(falls[0.0]) < 2
     assert 24 < falls[30.0] < 36
+
+
+def test_a_style_without_notes_is_told_in_one_line() -> None:
+    style, alignment = _passage(_play(STRING, 0)), NoteAlignment()
+    vars(style)["events"] = []
+    alignment.fit([(style, 1.0)])
+    with pytest.raises(InputError, match="no note was found in the style: expected a clip with pitches"):
+        alignment.play(_passage(_play(STRING, 0)))
 
 
 def test_a_thump_beside_the_notes_is_not_played() -> None:

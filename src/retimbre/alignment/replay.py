@@ -24,6 +24,7 @@ from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import least_tonality
 from retimbre.alignment.registry import Played
 from retimbre.alignment.sampler import Sampler
+from retimbre.errors import InputError
 from retimbre.sound.stereo import stereo_image
 
 _FILL = 0.35
@@ -67,7 +68,15 @@ class NoteAlignment:
         return (1 + least) / 2
 
     def play(self, content: Passage) -> Played:
-        """Play the notes of a content on the samplers, with the content's power."""
+        """Play the notes of a content on the samplers, with the content's power.
+
+        Raises:
+            InputError: no note was found in a style.
+        """
+        if not all(sampler.notes for sampler, _, _ in self._players):
+            raise InputError(
+                "no note was found in the style: expected a clip with pitches, or another alignment"
+            )
         transcription = content.transcription
         is_heard = (content.bins.abs().amax(dim=(1, 2)) > 0)[:, None, None]  # a silent channel stays silent
         image = stereo_image(content.bins) * is_heard
