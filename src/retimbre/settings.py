@@ -201,8 +201,9 @@ class Settings:
             expected = _mismatch(value, hints[field.name], field.metadata)
             if expected:
                 raise InputError(f"{field.name} is {shown(value)}: expected {expected}")
-            if isinstance(value, Real):  # of NumPy, say: the record of a run holds Python's own
-                object.__setattr__(self, field.name, _plain(value))
+            if isinstance(value, Real) and not isinstance(value, bool):
+                plain = int(value) if isinstance(value, Integral) else float(value)
+                object.__setattr__(self, field.name, plain)  # the record of a run holds Python's own numbers
         if self.align in _FORMER_ALIGN:
             raise InputError(f"align is {self.align}: expected {_FORMER_ALIGN[self.align]}, its new name")
         if self.taps % 2 == 0:
@@ -237,12 +238,6 @@ def ignored_settings(settings: Settings, *, read: Collection[str], takes_samples
             ):
                 found.append(field.name)
     return tuple(found)
-
-
-def _plain(value: Real) -> bool | int | float:
-    if isinstance(value, bool):
-        return value
-    return int(value) if isinstance(value, Integral) else float(value)
 
 
 _FORMER_ALIGN = {"on": "pitch", "off": "none"}

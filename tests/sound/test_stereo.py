@@ -20,3 +20,4 @@ def test_a_channel_upside_down_does_not_cancel() -> None:
     (mono,) = _noise(1)
     samples = torch.stack([mono, -0.9 * mono, 0.8 * mono])
     torch.testing.assert_close(in_phase_mix(samples), 0.9 * mono)
+    torch.testing.assert_close(in_phase_mix(torch.stack([mono, -mono])).abs(), mono.abs())

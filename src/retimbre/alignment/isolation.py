@@ -34,6 +34,7 @@ from retimbre.alignment.partials import (
     unsteadiness,
 )
 from retimbre.alignment.passage import Passage
+from retimbre.sound.stereo import principal_axis
 from retimbre.sound.stft import Window
 
 Samples = npt.NDArray[np.float32]
@@ -211,9 +212,7 @@ def _principal(samples: Tensor) -> Samples:
     """Mix channels (C, N) along their principal axis: as loud as they are together, and none cancels."""
     if len(samples) == 1:
         return samples[0].numpy()
-    axis = torch.linalg.eigh(samples.double() @ samples.double().T).eigenvectors[:, -1]
-    axis = axis * axis.sum().sign() if axis.sum() != 0 else axis
-    mixed: Samples = (axis.float() @ samples / len(samples) ** 0.5).numpy()
+    mixed: Samples = (principal_axis(samples) @ samples / len(samples) ** 0.5).numpy()
     return mixed
 
 

@@ -16,7 +16,7 @@ from retimbre.alignment.kit import Kit, Samples, StrokeSample
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import TONAL
 from retimbre.alignment.registry import Played
-from retimbre.alignment.spectrum import APART, spectrum_distance
+from retimbre.alignment.spectrum import APART, distance_from_style
 from retimbre.alignment.strokes import KINDS
 from retimbre.errors import InputError
 from retimbre.settings import STRUCK
@@ -82,8 +82,7 @@ class StrokeAlignment:
             return 0.0
         if not any(map(is_percussive, passages)):
             return 0.0
-        apart = sum(share * spectrum_distance(content, passage) for passage, share in self._style)
-        return 0.5 if apart >= APART else 0.0
+        return 0.5 if distance_from_style(content, self._style) >= APART else 0.0
 
     def play(self, content: Passage) -> Played:
         """Play the strokes of a content on the kits, with the content's power; without any it stays as it is.

@@ -29,6 +29,10 @@ FLOOR = -100.0
 are not raised. Much of an instrument's treble is only a little above: after the quantile match the timbre's
 distance from the target is .76 of the content's on the eight melodic pairs for tuning, .79 with -80 here."""
 
+BOOST = 40.0
+"""dB. Highest gain of a band; with 60, and -110 above, that distance is .75. A gain is also at most the
+level above ``FLOOR``, so that it fades towards silence. Cuts are free."""
+
 APART = 3.65
 """Least distance of the mean spectra in dB of clips that do not sound alike. Of 14 pairs of grooves for
 tuning four are nearer, and on three of them an exchange of strokes is further from the target than averages
@@ -43,10 +47,6 @@ _LIMIT = 20.0
 cannot keep the rhythm. Without it the distances of recordings to the style are .02 less."""
 
 _HIGHEST, _SILENCE = 11_025.0, 1e-7  # Hz, edge of the bands of mean spectra; power of a band, over the mean
-
-BOOST = 40.0
-"""dB. Highest gain of a band; with 60, and -110 above, that distance is .75. A gain is also at most the
-level above ``FLOOR``, so that it fades towards silence. Cuts are free."""
 
 
 def match_spectrum(content: Tensor, style: Style, bin_width: float, limit: float = math.inf) -> Tensor:
@@ -105,6 +105,11 @@ def spectrum_distance(one: Passage, other: Passage) -> float:
     return float((levels[0] - levels[1]).abs().mean())
 
 
+def distance_from_style(content: Passage, style: Sequence[tuple[Passage, float]]) -> float:
+    """Average the distances of the mean spectra of a content from those of a style's clips, in dB."""
+    return sum(share * spectrum_distance(content, passage) for passage, share in style)
+
+
 class _Match:
     """Alignment that changes the content and leaves the style as it is."""
 
@@ -133,8 +138,7 @@ class EqualisedMatch(_Match):
 
     def suits(self, content: Passage) -> float:
         """Rate it below all others; 0 where the mean spectra are alike, or too far apart for any gain."""
-        apart = sum(share * spectrum_distance(content, passage) for passage, share in self._clips)
-        return 0.25 if APART <= apart <= _FAR else 0.0
+        return 0.25 if APART <= distance_from_style(content, self._clips) <= _FAR else 0.0
 
 
 class QuantileMatch(_Match):

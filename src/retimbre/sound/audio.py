@@ -138,8 +138,6 @@ def _full_scale(samples: npt.NDArray[Any]) -> Samples:
     if samples.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return samples.astype(np.float32, copy=False)
-    if samples.size == 0:
-        raise InputError("the clip has no samples")
     what = "of type" if samples.dtype.kind in "iu" else "not numbers:"
     raise InputError(
         f"the samples are {what} {samples.dtype}: expected floats with a full scale of 1, or whole numbers "

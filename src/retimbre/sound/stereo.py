@@ -23,15 +23,18 @@ def joint_magnitude(bins: Tensor) -> Tensor:
     return (power + _TINY).sqrt()
 
 
+def principal_axis(samples: Tensor) -> Tensor:
+    """Compute the direction of most power among channels (C, N): a unit vector (C,), its sum not negative."""
+    axis: Tensor = torch.linalg.eigh(samples.double() @ samples.double().T).eigenvectors[:, -1].to(samples)
+    return -axis if axis.sum() < 0 else axis
+
+
 def in_phase_mix(samples: Tensor) -> Tensor:
     """Mix channels (C, N) down to their mean, (N,), those upside down turned over: they would cancel.
 
     Upside down is one that has the other sign than most on the channels' principal axis.
     """
-    if len(samples) == 1:
-        return samples[0]
-    axis = torch.linalg.eigh(samples.double() @ samples.double().T).eigenvectors[:, -1]
-    signs = torch.where(axis * axis.sum().sign() < 0, -1.0, 1.0).to(samples)
+    signs = torch.where(principal_axis(samples) < 0, -1.0, 1.0).to(samples)
     return (signs[:, None] * samples).mean(dim=0)
 
 
