@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from retimbre.alignment.parts import PartsAlignment, is_mix, separate
+from retimbre.alignment.parts import PartsAlignment, is_mix, is_one_sound, separate
 from retimbre.alignment.passage import Passage
 from retimbre.sound.stft import Window
 
@@ -96,7 +96,13 @@ def test_a_mix_has_notes_and_strokes() -> None:
     assert not is_mix(_passage(MELODY + kicks))  # a hand on a guitar's body
 
 
-def test_it_suits_two_mixes_and_nothing_else() -> None:
+def test_hiss_is_one_sound_and_notes_are_music() -> None:
+    assert is_one_sound(_passage(0.1 * np.random.default_rng(0).standard_normal(len(TIME))))
+    assert not is_one_sound(_passage(MELODY))
+    assert not is_one_sound(_passage(_notes([60], [1, 0.5, 0.3])))
+
+
+def test_it_suits_two_mixes_above_all_else() -> None:
     mix, other = (
         _passage(MELODY + 0.5 * BEAT + _kicks([0.3, 1.3, 2.3, 3.3])),
         _passage(_notes([55, 59], [1, 0.2]) + 0.3 * _strokes([0.5, 1.5, 2.5], 200) + _kicks([0.5, 1.5, 2.5])),
@@ -111,7 +117,7 @@ def test_it_suits_two_mixes_and_nothing_else() -> None:
     ):
         alignment = PartsAlignment()
         alignment.fit([(style, 1.0)])
-        assert (alignment.suits(content) > 0) == suits
+        assert (alignment.suits(content) > 0.5) == suits
 
 
 def test_the_strokes_stay_where_the_content_has_them() -> None:

@@ -5,9 +5,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from retimbre.alignment.kit import StrokeSample
+from retimbre.alignment.kit import Kit, StrokeSample
 from retimbre.alignment.passage import Passage
-from retimbre.alignment.percussion import StrokeAlignment, choose_kind, choose_samples, is_percussive
+from retimbre.alignment.percussion import (
+    StrokeAlignment,
+    choose_kind,
+    choose_samples,
+    is_percussive,
+    play_strokes,
+)
 from retimbre.alignment.strokes import KINDS
 from retimbre.errors import InputError
 from retimbre.sound.stft import Window
@@ -102,6 +108,40 @@ def test_levels_follow_the_content() -> None:
     (made,) = _transferred(_passage(loud * np.roll(gains, round(0.15 * RATE))), _passage(STYLE))
     first, softer = (_band(made, onsets[n], onsets[n] + 0.2, 30, 200) for n in (0, 2))
     assert first - softer == pytest.approx(6, abs=2)
+
+
+def _kit(
+    passage: Passage, onsets: list[float], struck: dict[str, list[float]], loud: dict[str, float]
+) -> Kit:
+    """Make a kit whose strokes are clicks, as loud as is said, at onsets in seconds."""
+    frames = passage.strokes.frames
+    levels, templates = np.zeros((len(onsets), len(KINDS))), np.zeros((len(KINDS), len(frames.levels), 120))
+    for kind, values in struck.items():
+        levels[:, KINDS.index(kind)] = values
+        templates[KINDS.index(kind), 0, 0] = loud[kind]
+    at = np.array([round(onset * RATE / frames.hop_length) for onset in onsets])
+    kit = Kit(frames, at, levels, templates)
+    click = {kind: np.array([loud[kind]], np.float32) for kind in loud}
+    vars(kit)["samples"] = {
+        KINDS.index(kind): [StrokeSample(click[kind], 0, value, 1.0) for value in values if value]
+        for kind, values in struck.items()
+    }
+    return kit
+
+
+def test_a_kind_struck_once_is_an_accent_and_takes_the_contents_balance() -> None:
+    passage, onsets = _passage(CONTENT), [0.5, 1.0, 1.5, 2.0]
+    own = _kit(passage, onsets, {"kick": [1, 0, 1, 0], "cymbal": [0, 1, 0, 1]}, {"kick": 8.0, "cymbal": 2.0})
+    crashes, crash = (
+        _kit(passage, onsets, {"kick": [1, 0, 1, 0], "cymbal": cymbal}, {"kick": 4.0, "cymbal": 16.0})
+        for cymbal in ([0, 1, 0, 1], [0, 1, 0, 0])
+    )
+    heights = []
+    for style in (crashes, crash):
+        (made,) = play_strokes(own, style, passage)
+        clicks = np.abs(made[np.abs(made) > 0])
+        heights.append(clicks[1] / clicks[0])
+    assert heights[1] < 1 < heights[0]  # softer than the kick, as in the content; louder, as in the style
 
 
 def test_strokes_stand_where_the_contents_stand() -> None:

@@ -49,7 +49,7 @@ def _choose(content: Passage, style: Tensor, align: str = "auto") -> str:
         (TONE, HISS, "none"),
         (HISS, TONE, "none"),
         (HISS, MORE, "none"),
-        (HISS, MORE.cumsum(0), "equalised"),  # as loud in every octave, instead of louder in the treble
+        (HISS, MORE.cumsum(0), "parts"),  # as loud in every octave, instead of louder in the treble
     ],
 )
 def test_the_clips_decide(content: Tensor, style: Tensor, how: str) -> None:

@@ -40,7 +40,7 @@ def test_a_short_loop_is_repeated_whole() -> None:
 def test_what_is_measured_is_the_way_to_the_style() -> None:
     settings = Settings(n_iter=3, n_iter_waveform=1, n_iter_phase=4)
     found = measure(Recordings("hiss", "dark"), settings)
-    assert found.how == "equalised"
+    assert found.how == "parts"
     assert 0 < found.figures["spectrum"] < 0.8
     same = measure(Recordings("hiss", "dark"), Settings(strength=0.0))
     assert same.figures["spectrum"] == pytest.approx(1, abs=0.01)

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retimbre.alignment.events import reliability
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import PitchAlignment, least_tonality
 from retimbre.alignment.registry import Alignment, Played, power_scale
-from retimbre.alignment.spectrum import QuantileMatch, match_spectrum
+from retimbre.alignment.spectrum import APART, FAR, QuantileMatch, distance_from_style, equalise
 from retimbre.alignment.strokes import KINDS
 from retimbre.losses.terms import Style
 from retimbre.sound.stereo import joint_magnitude, stereo_image
@@ -38,6 +39,12 @@ _TREBLE, _STRUCK, _BASS_DRUM = 5000.0, 0.045, 0.07
 likelihood to be a bass drum's. Of 160 random bands of the instruments and kits for tuning .98 are mixes so,
 of 160 pieces for one or two of these instruments .03, of 36 for one of 18 others (pizzicato, xylophone,
 banjo, distorted guitar) .03. Parts are aligned where both clips look like a mix."""
+
+_NOTES_PER_SECOND, _SURE = 1.0, 0.6
+"""Notes of music, and their mean certainty, of which a clip has one or the other. Slow melodies and chords of
+the instruments for tuning (one note in 1.8 s, two chords of 3.5 s) have a certainty of .62 to .99, but for
+choirs (.48 to .60) and one viola's chords (.55); recordings of a flute's, an organ's and a choir's single
+sounds .13 to .54."""
 
 
 def separate(passage: Passage) -> tuple[Passage, Passage]:
@@ -78,6 +85,14 @@ def is_mix(passage: Passage) -> bool:
     return bool(passage.strokes.likelihoods[:, KINDS.index("kick")].mean() >= _BASS_DRUM)
 
 
+def is_one_sound(passage: Passage) -> bool:
+    """Tell whether a clip is a sound rather than music: it has few notes, and these are not sure."""
+    events = passage.events
+    if len(events) >= _NOTES_PER_SECOND * passage.n_samples / passage.sample_rate:
+        return False
+    return reliability(events) < _SURE
+
+
 def _struck_share(passage: Passage) -> float:
     """Estimate the share of a clip's magnitudes that is in strokes in the treble, from a part of the bins."""
     step = passage.window.n_fft / passage.sample_rate
@@ -102,9 +117,15 @@ class PartsAlignment:
         self.tonalities = tuple(passage.transcription.notes.tonality for passage, _ in style)
 
     def suits(self, content: Passage) -> float:
-        """Rate it above all others where content and style are mixes with notes; 0 otherwise."""
+        """Rate it above all others where both clips are mixes with notes, or the content one long sound.
+
+        Otherwise it is below them, and 0 where the mean spectra are alike, or so far apart that no gain would
+        help.
+        """
         least = least_tonality(self.tonalities, content)
-        return (3 + least) / 4 if least and self._are_mixes and is_mix(content) else 0.0
+        if least and (is_one_sound(content) or (self._are_mixes and is_mix(content))):
+            return (3 + least) / 4
+        return 0.25 if APART <= distance_from_style(content, self._style) <= FAR else 0.0
 
     @cached_property
     def _are_mixes(self) -> bool:
@@ -119,12 +140,7 @@ class PartsAlignment:
             magnitude = from_log_magnitude(Style(list(alignment.play(part).clips)).mean)
             magnitude = magnitude * power_scale(magnitude, part)
             mix = mix + content.window.istft(magnitude * stereo_image(part.bins), content.n_samples)
-        bins = content.window.stft(mix)
-        frames = log_magnitude(joint_magnitude(bins))
-        style = Style([(passage.frames, share) for passage, share in self._style])
-        matched = match_spectrum(frames, style, content.sample_rate / content.window.n_fft)
-        gains = from_log_magnitude(matched) / from_log_magnitude(frames).clamp(min=1e-12)
-        mix = content.window.istft(bins * gains.clamp(min=1e-6) ** _EQUALISED, content.n_samples)
+        mix = equalise(mix, content, self._style, _EQUALISED)
         return Played([(log_magnitude(joint_magnitude(content.window.stft(mix))), 1.0)], samples=mix)
 
     @cached_property

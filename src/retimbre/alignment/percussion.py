@@ -36,8 +36,9 @@ _SOFTER, _LOUDER = 0.25, 3.0
 _BALANCE, _BALANCE_LIMITS = 0.3, (0.2, 4.0)
 """Share of the content's own balance between its kinds that is kept, and limits of its change. The style's
 balance is part of its sound: with 1 LSD on the grooves for tuning is .64 of the content's, with 0 and .3 .55,
-and with .3 the single strokes are nearer."""
-_OTHER_LIMITS = (0.1, 2.0)  # of a kind that stands for another, which has the content's balance
+and with .3 the single strokes are nearer. A kind that the style strikes once is an accent, and has the
+content's balance: one crash in place of eight open hats would cover all else."""
+_OTHER_LIMITS = (0.1, 2.0)  # of an accent, and of a kind that stands for another
 _UNEQUAL, _UNCLEAR, _RECENT = 0.15, 0.1, 0.1
 """Costs of a style's stroke: per octave of its level, for one that others cover, and for the one played last
 (less by a factor e for each half second since). None is sharp: twice each changes LSD by .01."""
@@ -140,7 +141,7 @@ def play_strokes(own: Kit, kit: Kit, content: Passage) -> Samples:
     for kind, loudness in own.loudness.items():
         other = choose_kind(kind, kit.loudness.keys())
         balance = loudness * np.exp(gap) / kit.loudness[other]
-        if other == kind:
+        if other == kind and len(kit.samples[other]) > 1:
             balance = np.clip(balance, *_BALANCE_LIMITS) ** _BALANCE
         else:
             balance = np.clip(balance, *_OTHER_LIMITS)
@@ -155,7 +156,8 @@ def play_strokes(own: Kit, kit: Kit, content: Passage) -> Samples:
             sample = samples[index]
             gain = np.float32(balance * np.clip(level / sample.level, _SOFTER, _LOUDER))
             at = int(time) - sample.onset
-            first, last = max(0, at), min(made.shape[1], at + len(sample.samples))
+            first = min(max(0, at), made.shape[1])
+            last = min(made.shape[1], at + len(sample.samples))
             place = _place(pieces[:, int(time) : int(time) + round(_PLACE * content.sample_rate)])
             made[:, first:last] += gain * place[:, None] * sample.samples[first - at : last - at]
     return made

@@ -16,6 +16,7 @@ from retimbre.alignment.passage import Passage
 from retimbre.alignment.registry import Played
 from retimbre.losses.terms import Style
 from retimbre.sound.mel import slaney_mel
+from retimbre.sound.stereo import joint_magnitude
 from retimbre.sound.stft import from_log_magnitude, log_magnitude
 
 N_BANDS = 40
@@ -38,7 +39,7 @@ APART = 3.65
 tuning four are nearer, and on three of them an exchange of strokes is further from the target than averages
 are (LSD 1.03 to 1.39 of the content's instead of .88 to 1.17); of the other ten it is nearer on eight."""
 
-_FAR = 21.0
+FAR = 21.0
 """Distance in dB above which one clip has nothing where the other sounds: no gain would raise anything but
 noise. Between a tone and a hiss in another band it is 22 to 27, between recordings for tuning 4 to 17."""
 
@@ -94,6 +95,18 @@ def match_quantiles(content: Tensor, style: Style, bin_width: float) -> Tensor:
     return bands.set_levels(content, level, torch.stack(wanted))
 
 
+def equalise(
+    samples: Tensor, content: Passage, style: Sequence[tuple[Passage, float]], share: float
+) -> Tensor:
+    """Equalise samples (C, N) of a content's shape: a share of the way, in dB, to a style's mean spectrum."""
+    bins = content.window.stft(samples)
+    frames = log_magnitude(joint_magnitude(bins))
+    spectra = Style([(passage.frames, weight) for passage, weight in style])
+    matched = match_spectrum(frames, spectra, content.sample_rate / content.window.n_fft)
+    gains = from_log_magnitude(matched) / from_log_magnitude(frames).clamp(min=1e-12)
+    return content.window.istft(bins * gains.clamp(min=1e-6) ** share, content.n_samples)
+
+
 def spectrum_distance(one: Passage, other: Passage) -> float:
     """Average the difference of the mean spectra of two clips over mel bands, in dB, at equal powers."""
     levels = []
@@ -117,7 +130,6 @@ class _Match:
 
     def fit(self, style: Sequence[tuple[Passage, float]]) -> None:
         """Keep the clips of a style and their shares."""
-        self._clips = list(style)
         self._style = Style([(passage.frames, share) for passage, share in style])
 
     def suits(self, content: Passage) -> float:
@@ -135,10 +147,6 @@ class EqualisedMatch(_Match):
     """Alignment that gives the content the style's long-term spectrum (:func:`match_spectrum`)."""
 
     _match = staticmethod(partial(match_spectrum, limit=_LIMIT))
-
-    def suits(self, content: Passage) -> float:
-        """Rate it below all others; 0 where the mean spectra are alike, or too far apart for any gain."""
-        return 0.25 if APART <= distance_from_style(content, self._clips) <= _FAR else 0.0
 
 
 class QuantileMatch(_Match):

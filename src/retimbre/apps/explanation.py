@@ -92,7 +92,7 @@ def notices(result: Result, styles: Sequence[Path]) -> list[str]:
         beside = "beside content_weight" if result.ignored == ("strength",) else "here"
         lines.append(f"{names} {verb} nothing {beside} (network {result.settings.network}): left aside")
     tonality = result.choices[0].style_tonality if result.choices else ()
-    aligned = any(choice.how not in ("none", "equalised") for choice in result.choices)
+    aligned = any(choice.how not in ("none", "parts") for choice in result.choices)
     if result.settings.align == "auto" and not aligned and any(t >= TONAL for t in tonality):
         without = [f"{path} ({t:.2f})" for path, t in zip(styles, tonality, strict=True) if t < TONAL]
         if without:
