@@ -34,7 +34,7 @@ INSIDE = {
             "passage",
         ),
         *("partials", "courses", "isolation", "stretch", "sampler"),
-        *("registry", "pitch", "holding", "replay", "spectrum", "percussion", "parts", "target"),
+        *("registry", "pitch", "holding", "replay", "spectrum", "parts", "percussion", "target"),
     ],
     "metrics": ["transcriber", "heldout", "onsets", "features", "content", "spectral", "measures"],
     "report": ["spectrogram", "axes", "encoding", "cards", "loss_curve", "rendering", "page", "comparison"],

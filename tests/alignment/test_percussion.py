@@ -134,7 +134,7 @@ def test_a_kind_struck_once_is_an_accent_and_takes_the_contents_balance() -> Non
     own = _kit(passage, onsets, {"kick": [1, 0, 1, 0], "cymbal": [0, 1, 0, 1]}, {"kick": 8.0, "cymbal": 2.0})
     crashes, crash = (
         _kit(passage, onsets, {"kick": [1, 0, 1, 0], "cymbal": cymbal}, {"kick": 4.0, "cymbal": 16.0})
-        for cymbal in ([0, 1, 0, 1], [0, 1, 0, 0])
+        for cymbal in ([0.0, 1, 0, 1], [0.0, 1, 0, 0])
     )
     heights = []
     for style in (crashes, crash):
@@ -228,3 +228,17 @@ def test_it_suits_drums_and_notes_that_begin_and_nothing_else() -> None:
     content = _passage(CONTENT)
     assert _suits(content, noise) == 0
     assert content.n_strokes is None  # not sought, as the style has none
+
+
+def test_between_two_kits_the_parts_keep_what_was_not_found() -> None:
+    """A shaker too soft to be struck is heard, in the style's levels, beneath the strokes."""
+    shaker = 0.004 * np.random.default_rng(3).standard_normal(len(CONTENT))
+    quiet, loud = (_passage(CONTENT + gain * shaker) for gain in (0.0, 1.0))
+    assert is_percussive(loud)
+    assert is_percussive(_passage(STYLE))
+    between = [onset + at for onset in ONSETS[1:-1] for at in (0.16, 0.2)]
+    heard = [
+        np.mean([_band(made, at, at + 0.03, 2000, 10_000) for at in between])
+        for (made,) in (_transferred(content, _passage(STYLE)) for content in (quiet, loud))
+    ]
+    assert heard[1] > heard[0] + 6

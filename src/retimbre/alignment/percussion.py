@@ -2,7 +2,9 @@
 
 Both clips are split into strokes of six kinds (:mod:`retimbre.alignment.kit`). At each stroke of the content
 one of the style's of the same kind is played, with its own ring, as hard as the content's is over its median;
-a kind that the style lacks is played by the next one to it.
+a kind that the style lacks is played by the next one to it. Between two kits half of the sound is the
+content's own in the style's levels (:mod:`retimbre.alignment.parts`), which has the strokes that are not
+found, and each one's own accent.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from retimbre.alignment.kit import Kit, Samples, StrokeSample
+from retimbre.alignment.parts import PartsAlignment
 from retimbre.alignment.passage import Passage
 from retimbre.alignment.pitch import TONAL
 from retimbre.alignment.registry import Played
@@ -55,6 +58,11 @@ pianos (-1.1), pads and bowed strings are not (-3.4 to -20)."""
 _PITCHED = 0.6
 """Tonality from which on a clip has notes, however well strokes explain it: a harp has .76 and is explained
 as drums are. A long bass drum has a pitch, and its groove .53."""
+_IN_PARTS = 0.5
+"""Share of the parts in the exchange of two kits. Of 15 exchanges of five kits of a soundfont and two
+recorded ones, with known targets, LSD is .78 of the content's with it, .87 with strokes alone, .79 with parts
+alone; timbre .57, .56, .65; single strokes .85, .90, .90; onset F1 .96, .89, .99. With .25 and .65 the sums
+are as good. Where notes strike drums the parts make single strokes worse (.64 to 1.27)."""
 _PLACE = 0.1  # s after an onset in which its place among the channels is measured
 
 
@@ -64,10 +72,16 @@ class StrokeAlignment:
     def fit(self, style: Sequence[tuple[Passage, float]]) -> None:
         """Keep the clips of a style and their shares; their strokes are sought at first use."""
         self._style = list(style)
+        self._parts = PartsAlignment()
+        self._parts.fit(style)
 
     @cached_property
     def _kits(self) -> list[tuple[Kit, float]]:
         return [(passage.kit, share) for passage, share in self._style]
+
+    @cached_property
+    def _is_kit(self) -> bool:
+        return all(is_percussive(passage) for passage, _ in self._style)
 
     def suits(self, content: Passage) -> float:
         """Rate it 0.5 where a clip is made of strokes and every other one of strokes or of notes that begin.
@@ -100,6 +114,9 @@ class StrokeAlignment:
             (torch.from_numpy(play_strokes(own, kit, content)).to(content.pieces[0]), share)
             for kit, share in self._kits
         ]
+        in_parts = self._parts.play(content).samples if self._is_kit and is_percussive(content) else None
+        if in_parts is not None:
+            sounds = [(in_parts, _IN_PARTS), *((sound, share * (1 - _IN_PARTS)) for sound, share in sounds)]
         return Played.mix(content, sounds, STRUCK)
 
 
