@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from retimbre.sound.audio import Samples, Sound
 
@@ -57,9 +58,10 @@ def _k_weighted(samples: Samples, sample_rate: int) -> npt.NDArray[np.float64]:
     400 dB at its end.
     """
     n = 1 << (samples.shape[1] + sample_rate // 2 - 1).bit_length()
-    spectrum = np.fft.rfft(samples.astype(np.float64), n)
-    spectrum *= _k_response(n, sample_rate)
-    return np.fft.irfft(spectrum, n)[:, : samples.shape[1]]
+    spectrum = torch.fft.rfft(torch.from_numpy(samples).double(), n)
+    spectrum *= torch.from_numpy(_k_response(n, sample_rate))
+    weighted: npt.NDArray[np.float64] = torch.fft.irfft(spectrum, n)[:, : samples.shape[1]].numpy()
+    return weighted
 
 
 @lru_cache(maxsize=4)

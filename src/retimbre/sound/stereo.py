@@ -24,8 +24,12 @@ def joint_magnitude(bins: Tensor) -> Tensor:
 
 
 def principal_axis(samples: Tensor) -> Tensor:
-    """Compute the direction of most power among channels (C, N): a unit vector (C,), its sum not negative."""
-    axis: Tensor = torch.linalg.eigh(samples.double() @ samples.double().T).eigenvectors[:, -1].to(samples)
+    """Compute the direction of most power among channels (C, N): a unit vector (C,), its sum not negative.
+
+    The channels may be complex; the direction is real.
+    """
+    power = (samples @ samples.mH).real
+    axis: Tensor = torch.linalg.eigh(power.double()).eigenvectors[:, -1].to(power)
     return -axis if axis.sum() < 0 else axis
 
 
@@ -47,15 +51,23 @@ def stereo_image(bins: Tensor) -> Tensor:
     comes from the direction of the music around it. One percent of the neighbourhood's
     power is enough for that and moves a bin of ordinary power by less than 0.1 dB.
     """
-    phase = torch.polar(torch.ones_like(bins.real), bins.angle())
+    phase = torch.where(bins == 0, 1, bins.sgn())
     if len(bins) == 1:
         return phase
-    power = bins.abs().square()
-    neighbourhood = torch.nn.functional.avg_pool2d(power[None], 9, stride=1, padding=4)[0]
-    share = power + 0.01 * neighbourhood
+    power = bins.real.square() + bins.imag.square()
+    share = power + 0.01 / 9**2 * _sum_around(_sum_around(power, 1), 2)
     share = share + torch.finfo(share.dtype).tiny
     share = share / share.mean(dim=0)
     return phase * share.sqrt()
+
+
+def _sum_around(values: Tensor, dim: int) -> Tensor:
+    """Sum each value and its four neighbours on either side along a dimension; torch's pooling is slower."""
+    total, n = values.clone(), values.shape[dim]
+    for step in range(1, min(5, n)):
+        total.narrow(dim, step, n - step).add_(values.narrow(dim, 0, n - step))
+        total.narrow(dim, 0, n - step).add_(values.narrow(dim, step, n - step))
+    return total
 
 
 class DiffuseField:
