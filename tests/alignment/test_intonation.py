@@ -69,7 +69,7 @@ def test_without_deviation_it_is_the_grids_own_spectrum() -> None:
     spectra = GRID.spectra(amplitudes)
     wanted = (spectra / spectra.sum(dim=1, keepdim=True)).T @ activations
     found = render_partials(amplitudes, activations, torch.zeros_like(activations), GRID)
-    assert float((found - wanted).abs().max()) < 0.01 * float(wanted.max())
+    assert float((found[: GRID.n_low] - wanted).abs().max()) < 0.01 * float(wanted.max())
 
 
 def test_silence_is_rendered_as_silence() -> None:

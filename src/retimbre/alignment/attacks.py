@@ -75,11 +75,11 @@ def find_attacks(piece: Tensor, sample_rate: int, window: Window, notes: Notes, 
     fine = Window(2 * (window.n_fft // 4), max(1, window.hop_length // STEPS), window.device)
     tuning = 12 * float((grid.hertz[69 - LOWEST, 0] / 440).log2())
     dictionary = Grid.of(fine.n_fft, sample_rate, tuning, window.device)
-    n_bins = dictionary.lobes.shape[2]
+    n_bins = dictionary.n_low
     bins = fine.stft(piece)[:, :n_bins]
     magnitude = joint_magnitude(bins)
     rows = (notes.activations > 0).any(dim=1).nonzero()[:, 0]
-    templates = functional.normalize(dictionary.spectra(notes.amplitudes)[rows, :n_bins], p=1)
+    templates = functional.normalize(dictionary.spectra(notes.amplitudes)[rows], p=1)
     bands = dictionary.bands[:, :n_bins]
     bands = functional.normalize(bands[bands.sum(dim=1) > 0], p=1)
     n_frames = magnitude.shape[1]
@@ -104,11 +104,12 @@ def find_attacks(piece: Tensor, sample_rate: int, window: Window, notes: Notes, 
 
 def _errors(bins: Tensor) -> Iterator[Tensor]:
     """Predict each frame from two before it, over each span, and give the errors, complex (C, F, T)."""
-    turn = bins / bins.abs().clamp(min=1e-9)
+    frames = bins.mT.contiguous()  # frame after frame, in the order in which they are read
+    turn = frames.sgn()
     for span in _SPANS:
-        before, latest = turn[..., : -2 * span], slice(span, -span)
-        expected = bins[..., latest] * turn[..., latest] * before.conj()
-        yield bins - functional.pad(expected, (2 * span, 0))
+        errors, latest = frames.clone(), slice(span, -span)
+        errors[:, 2 * span :] -= frames[:, latest] * turn[:, latest] * turn[:, : -2 * span].conj()
+        yield errors.mT
 
 
 def _factorise(magnitude: Tensor, templates: Tensor, bands: Tensor, start: Tensor, n_iter: int) -> Tensor:

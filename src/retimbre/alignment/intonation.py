@@ -66,7 +66,7 @@ def render_partials(amplitudes: Tensor, activations: Tensor, deviations: Tensor,
     n_bins, n_frames = grid.bands.shape[1], activations.shape[1]
     pitch, frame = activations.nonzero(as_tuple=True)
     shift = 2 ** (deviations[pitch, frame] / 12)
-    size = (amplitudes * grid.lobes.sum(dim=2)).sum(dim=1).clamp(min=1e-9)  # of a note on its pitch
+    size = (amplitudes * grid.sizes).sum(dim=1).clamp(min=1e-9)  # of a note on its pitch
     loudness = activations[pitch, frame] / size[pitch]
     magnitude = torch.zeros(n_bins * n_frames, dtype=activations.dtype, device=activations.device)
     for k in range(grid.hertz.shape[1]):

@@ -103,42 +103,48 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
     bins = passage.bins.cpu()
     magnitude = bins.abs().square().mean(dim=0).sqrt()
     rate, window = passage.sample_rate, passage.window
-    tracks = list(track_partials(passage, events, magnitude))
-    amplitudes, collisions = _own_amplitudes(passage, events, tracks, magnitude.shape)
+    tracks = track_partials(passage, events, magnitude)
+    low = 1 + max((int(track.bins.max()) for track in tracks), default=0)  # no partial lies above
+    amplitudes, collisions = _own_amplitudes(passage, events, tracks, (low, magnitude.shape[1]))
     frame = window.hop_length / rate
-    total, cover, attack = torch.full_like(magnitude, 1e-12), *torch.zeros(2, *magnitude.shape)
-    for n, (event, track) in enumerate(zip(events, tracks, strict=True)):
-        here, measured = track.frames, track.render(amplitudes[n], len(magnitude)).square()
-        later = [e.onset / frame - here.start for e in events if e.onset > event.onset + _CHORD]
-        amplitudes[n] = _held(amplitudes[n], later)
-        total[:, here] += measured
-        attack[:, here] += measured - track.render(amplitudes[n], len(magnitude)).square()
-        cover[:, here] = torch.maximum(cover[:, here], track.cover(len(magnitude)))
+
+    def render(event: NoteEvent, track: Track, amplitudes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Give a note's power, the same without others' attacks, its amplitudes then, and its cover."""
+        later = [e.onset / frame - track.frames.start for e in events if e.onset > event.onset + _CHORD]
+        held = _held(amplitudes, later)
+        power, steady = (track.render(partials, low).square() for partials in (amplitudes, held))
+        return power, steady, held, track.cover(low)
+
+    rendered = list(map(render, events, tracks, amplitudes))
+    total = torch.full((magnitude.shape[1], low), 1e-12).mT  # frame after frame, as the transform is laid out
+    cover, attack = torch.zeros_like(total), torch.zeros_like(total)
+    for track, (power, steady, _, own_cover) in zip(tracks, rendered, strict=True):
+        here = track.frames
+        total[:, here] += power
+        attack[:, here] += power - steady
+        cover[:, here] = torch.maximum(cover[:, here], own_cover)
     newest = 1 - cover * (1 - attack / total)
     owned = _owned(events, magnitude.shape[1], frame)
-    notes = []
-    for n, (event, track) in enumerate(zip(events, tracks, strict=True)):
+
+    def cut(n: int) -> NoteSample | None:
+        event, track, (_, power, own, _) = events[n], tracks[n], rendered[n]
         here = track.frames
-        own = track.render(amplitudes[n], len(magnitude))
-        share = (own.square() / total[:, here]) ** _SHARE
-        mask = cover[:, here] * share + newest[:, here] * owned[n, here]
+        mask = owned[n, here, None].repeat(1, len(magnitude)).mT
+        mask[:low] = cover[:, here] * (power / total[:, here]) ** _SHARE + newest[:, here] * mask[:low]
         n_samples = (mask.shape[1] - 1) * window.hop_length
-        samples = _principal(_cpu(window).istft(bins[:, :, here] * mask, n_samples))
-        energy = amplitudes[n].square()
+        samples = _cpu(window).istft(_principal(bins[:, :, here] * mask), n_samples)[0].numpy()
+        energy = own.square()
         clarity = float((energy * ~collisions[n]).sum() / energy.sum().clamp(min=1e-20))
         clarity *= float(owned[n, here].max()) ** 0.5  # a chord's notes share what lies between the partials
-        sounding = slice(
-            round(event.onset / frame) - here.start + 1, round(event.end / frame) - here.start + 1
-        )
-        partials = amplitudes[n][:, sounding].mean(dim=1)
-        note = _trim(samples, event, track, passage, clarity, partials.nan_to_num())
-        if note is not None:
-            notes.append(note)
-    return notes
+        onset, end = (round(at / frame) - here.start + 1 for at in (event.onset, event.end))
+        partials = own[:, onset:end].mean(dim=1).nan_to_num()
+        return _trim(samples, event, track, passage, clarity, partials)
+
+    return [note for note in map(cut, range(len(events))) if note is not None]
 
 
 def _own_amplitudes(
-    passage: Passage, events: Sequence[NoteEvent], tracks: Sequence[Track], shape: torch.Size
+    passage: Passage, events: Sequence[NoteEvent], tracks: Sequence[Track], shape: tuple[int, int]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Estimate the magnitudes of each note's own partials, (K, T) each, and find where others are in them.
 
@@ -148,10 +154,11 @@ def _own_amplitudes(
     courses = [_course(passage, event, track) for event, track in zip(events, tracks, strict=True)]
     collisions = [find_collisions(track, tracks) for track in tracks]
     amplitudes = _completed(courses, tracks, collisions)
-    total = torch.zeros(shape)
-    for track, own in zip(tracks, amplitudes, strict=True):
-        total[:, track.frames] += track.render(own, len(total)).square()
-    collisions = loud_collisions(tracks, collisions, amplitudes, total)
+    total = torch.zeros(shape[::-1]).mT
+    powers = [track.render(own, len(total)).square() for track, own in zip(tracks, amplitudes, strict=True)]
+    for track, power in zip(tracks, powers, strict=True):
+        total[:, track.frames] += power
+    collisions = loud_collisions(tracks, collisions, powers, total)
     return _completed(courses, tracks, collisions), collisions
 
 
@@ -208,12 +215,17 @@ def _owned(events: Sequence[NoteEvent], n_frames: int, hop: float) -> Tensor:
     return owned
 
 
-def _principal(samples: Tensor) -> Samples:
-    """Mix channels (C, N) along their principal axis: as loud as they are together, and none cancels."""
-    if len(samples) == 1:
-        return samples[0].numpy()
-    mixed: Samples = (principal_axis(samples) @ samples / len(samples) ** 0.5).numpy()
-    return mixed
+def _principal(bins: Tensor) -> Tensor:
+    """Mix the channels of bins (C, F, T) along their principal axis to one, (1, F, T).
+
+    It is as loud as they are together, and none cancels.
+    """
+    if len(bins) == 1:
+        return bins
+    axis = principal_axis(bins.flatten(1)) / len(bins) ** 0.5
+    return sum(
+        (weight * channel for weight, channel in zip(axis, bins, strict=True)), start=bins.new_zeros(())
+    )[None]
 
 
 def _trim(

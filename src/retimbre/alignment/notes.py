@@ -95,7 +95,7 @@ def estimate_tuning(magnitude: Tensor, n_fft: int, sample_rate: int) -> float:
     x, y = (float((weight * part).sum()) for part in (angle.cos(), angle.sin()))
     # A wide vibrato spends its time at both ends, half a semitone apart: no place is the mean.
     is_spread = math.hypot(x, y) < _LEAST_RESULTANT * float(weight.sum())
-    return 0.0 if is_spread else math.atan2(y, x) / (2 * math.pi)
+    return 0.0 if is_spread or math.isnan(x + y) else math.atan2(y, x) / (2 * math.pi)
 
 
 def transcribe(magnitude: Tensor, grid: Grid) -> Notes:
@@ -172,7 +172,7 @@ class _Factors:
     """The factors of a spectrogram, and their multiplicative updates."""
 
     def __init__(self, magnitude: Tensor, grid: Grid) -> None:
-        self._grid, self._n_bins = grid, grid.lobes.shape[2]
+        self._grid, self._n_bins = grid, grid.n_low
         self._low, self._high = magnitude[: self._n_bins], magnitude[self._n_bins :]
         self._least = 1e-4 * magnitude.mean()  # keeps the quotients finite
         sounds_above = grid.bands[:, self._n_bins :].any(dim=1)
@@ -185,7 +185,7 @@ class _Factors:
         self.activations = start * (0.5 * magnitude.sum() / start.sum())
 
     def _set_amplitudes(self, amplitudes: Tensor) -> None:
-        spectra = self._grid.spectra(amplitudes)[:, : self._n_bins]
+        spectra = self._grid.spectra(amplitudes)
         size = spectra.sum(dim=1, keepdim=True).clamp(min=1e-9)
         self._amplitudes, self._spectra = amplitudes / size, spectra / size
 
@@ -205,10 +205,10 @@ class _Factors:
         self._noise = self._noise * change
 
     def update_amplitudes(self, width: tuple[float, float]) -> None:
-        lobes, loudness = self._grid.lobes, self.activations.sum(dim=1)
-        share = self._quotient()[: lobes.shape[2]] @ self.activations.T
-        norm = lobes.sum(dim=2) * loudness[:, None]
-        changed = self._amplitudes * torch.bmm(lobes, share.T[..., None])[..., 0] / norm.clamp(min=1e-9)
+        loudness = self.activations.sum(dim=1)
+        share = self.activations @ self._quotient().T
+        norm = self._grid.sizes * loudness[:, None]
+        changed = self._amplitudes * self._grid.at_partials(share) / norm.clamp(min=1e-9)
         self._set_amplitudes(
             smooth_amplitudes(changed.where(loudness[:, None] > 0, self._amplitudes), loudness, width)
         )

@@ -1,6 +1,6 @@
 """The pitch of every note from frame to frame, and its partials: where they lie and which lie on others'."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +69,8 @@ class Track:
         end: End of the tail in seconds.
         hertz: Frequencies of the partials in Hz, (K, T).
         width: Standard deviations of their lobes in Hz, (K, T).
-        bins: Bins around each partial, (K, T, J).
-        lobes: Lobe of each partial in these bins, of height 1, (K, T, J).
+        bins: Bins around each of the K' partials of which some lie in the spectrogram, (K', T, J).
+        lobes: Lobe of each of these in these bins, of height 1, (K', T, J).
         peaks: Magnitudes of the clip at the partials, (K, T).
         is_present: Whether the partials lie in the spectrogram, boolean (K, T).
     """
@@ -84,24 +84,24 @@ class Track:
     peaks: Tensor
     is_present: Tensor
 
-    def _places(self) -> Tensor:
-        n_frames = self.hertz.shape[1]
-        return (self.bins * n_frames + torch.arange(n_frames)[:, None]).flatten()
+    def _places(self, n_bins: int) -> Tensor:
+        """Give the place of each lobe's bin, frame after frame as the transform lays them out."""
+        return (self.bins + n_bins * torch.arange(self.hertz.shape[1])[:, None]).flatten()
 
     def render(self, amplitudes: Tensor, n_bins: int) -> Tensor:
         """Render partials of these amplitudes (K, T): magnitudes (F, T)."""
-        values = (self.lobes * amplitudes[..., None]).flatten()
-        flat = torch.zeros(n_bins * amplitudes.shape[1]).index_add_(0, self._places(), values)
-        return flat.view(n_bins, -1)
+        values = (self.lobes * amplitudes[: len(self.lobes), :, None]).flatten()
+        flat = torch.zeros(n_bins * amplitudes.shape[1]).index_add_(0, self._places(n_bins), values)
+        return flat.view(-1, n_bins).mT
 
     def cover(self, n_bins: int) -> Tensor:
         """Compute how much of each bin the lobes cover, 0 to 1, (F, T)."""
-        values = ((_COVER * self.lobes).clamp(max=1) * self.is_present[..., None]).flatten()
-        flat = torch.zeros(n_bins * self.hertz.shape[1]).scatter_reduce_(0, self._places(), values, "amax")
-        return flat.view(n_bins, -1)
+        values = (_COVER * self.lobes).clamp(max=1).flatten()
+        flat = torch.zeros(n_bins * self.hertz.shape[1])
+        return flat.scatter_reduce_(0, self._places(n_bins), values, "amax").view(-1, n_bins).mT
 
 
-def track_partials(passage: Passage, events: Sequence[NoteEvent], magnitude: Tensor) -> Iterator[Track]:
+def track_partials(passage: Passage, events: Sequence[NoteEvent], magnitude: Tensor) -> list[Track]:
     """Follow the partials of every note.
 
     Args:
@@ -113,7 +113,8 @@ def track_partials(passage: Passage, events: Sequence[NoteEvent], magnitude: Ten
     rate = passage.sample_rate / passage.window.hop_length
     step = passage.sample_rate / passage.window.n_fft
     order = torch.arange(1, N_PARTIALS + 1)[:, None]
-    for event in events:
+
+    def track(event: NoteEvent) -> Track:
         f0 = fundamental(passage, event)
         again = [e.onset for e in events if e.pitch == event.pitch and e.onset > event.onset]
         end = min([event.end + TAIL, n_frames / rate, *again])
@@ -122,14 +123,19 @@ def track_partials(passage: Passage, events: Sequence[NoteEvent], magnitude: Ten
         hertz = order * f0[frames]
         is_present = hertz < min(TOP, (n_bins - 8) * step)
         width = lobe_width(hertz, step)
-        reach = int((_LOBE_WIDTHS * width[is_present].amax() / step).ceil()) if is_present.any() else 1
-        bins = (hertz / step).round().long()[..., None] + torch.arange(-reach, reach + 1)
-        distance = (bins * step - hertz[..., None]) / width[..., None]
-        bins = bins.clamp(0, n_bins - 1)
-        lobes = (-0.5 * distance.square()).exp() * (distance.abs() < _LOBE_WIDTHS) * is_present[..., None]
+        n = int(is_present.any(dim=1).sum())
+        there = is_present[:n, :, None]
+        reach = int((_LOBE_WIDTHS * width[is_present].amax() / step).ceil()) if n else 1
+        bins = (hertz[:n] / step).round().long()[..., None] + torch.arange(-reach, reach + 1)
+        distance = ((bins * step - hertz[:n, :, None]) / width[:n, :, None]).abs_()
+        bins = bins.clamp_(0, n_bins - 1).mul_(there)
+        lobes = (-0.5 * distance.square()).exp_().mul_((distance < _LOBE_WIDTHS) & there)
         values = magnitude[bins, torch.arange(n_frames)[frames][:, None]]
-        peaks = (values * (distance.abs() < 1.5)).amax(dim=2) * is_present
-        yield Track(frames, end, hertz, width, bins, lobes, peaks, is_present)
+        peaks = torch.zeros_like(hertz)
+        peaks[:n] = (values * ((distance < 1.5) & there)).amax(dim=2)
+        return Track(frames, end, hertz, width, bins, lobes, peaks, is_present)
+
+    return [track(event) for event in events]
 
 
 def find_collisions(track: Track, tracks: Sequence[Track]) -> Tensor:
@@ -149,21 +155,23 @@ def find_collisions(track: Track, tracks: Sequence[Track]) -> Tensor:
 
 
 def loud_collisions(
-    tracks: Sequence[Track], collisions: Sequence[Tensor], amplitudes: Sequence[Tensor], total: Tensor
+    tracks: Sequence[Track], collisions: Sequence[Tensor], powers: Sequence[Tensor], total: Tensor
 ) -> list[Tensor]:
     """Keep the collisions in which the other notes' partials are loud enough to matter, (K, T) for each note.
 
     Args:
         tracks: Partials of all notes.
         collisions: Where they lie on those of another (:func:`find_collisions`).
-        amplitudes: Magnitudes of each note's own partials, (K, T) each.
+        powers: Power of each note's own partials, (F, T) each.
         total: Power of all notes' partials together, (F, T).
     """
-    loud = []
-    for track, collided, own in zip(tracks, collisions, amplitudes, strict=True):
-        others = total[:, track.frames] - track.render(own, len(total)).square()
-        middle = track.bins.shape[2] // 2
+
+    def keep_loud(track: Track, collided: Tensor, own: Tensor) -> Tensor:
+        others, loud = total[:, track.frames] - own, torch.zeros_like(collided)
+        middle, n = track.bins.shape[2] // 2, len(track.bins)
         at = track.bins[..., middle - 1 : middle + 2]
         power = others[at, torch.arange(others.shape[1])[:, None]].amax(dim=2)
-        loud.append(collided & (power > (_AUDIBLE * track.peaks).square()))
-    return loud
+        loud[:n] = collided[:n] & (power > (_AUDIBLE * track.peaks[:n]).square())
+        return loud
+
+    return list(map(keep_loud, tracks, collisions, powers))

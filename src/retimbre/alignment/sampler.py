@@ -255,10 +255,10 @@ def _channel_levels(content: Passage, event: NoteEvent) -> Samples:
     rate = content.sample_rate / content.window.hop_length
     first = int(event.onset * rate)
     grid = content.transcription.grid
-    lobes = grid.lobes[event.pitch - LOWEST, :_N_PLACED].sum(dim=0)
-    power = (
-        bins[:, : len(lobes), first : first + round(_PLACED * rate) + 1].abs().square().mean(dim=2) @ lobes
-    )
+    row = event.pitch - LOWEST
+    at, lobes = grid.bins[row, :_N_PLACED], grid.lobes[row, :_N_PLACED]
+    around = bins[:, : grid.n_low, first : first + round(_PLACED * rate) + 1]
+    power = (around.abs().square().mean(dim=2)[:, at] * lobes).sum(dim=(1, 2))
     levels: Samples = (power / power.mean().clamp(min=1e-30)).sqrt().cpu().numpy()
     return levels
 
