@@ -29,10 +29,10 @@ of the way changes no figure of the melodic pairs for tuning for the better (LSD
 instrument as often recognised), and takes half of the time."""
 
 
-_NEAR = 1.5
-"""Ratio of the samples' loss to the spectrogram's at which to stop there: after the search for a phase from
-the played style's it is 1.2. Twenty iterations on the waveform bring it to 1.1, take two thirds of the time
-and change no figure of the melodic pairs for tuning, at strengths of .25 to .95."""
+_NEAR, _NEAR_PLAYED = 1.05, 1.5
+"""Ratios of the samples' loss to the spectrogram's at which to stop, and where the played style is sound of
+its own. After the search for a phase it is 1.03 to 1.2; a descent over the waveform to its end, half of the
+time, changes no figure of the pairs for tuning, played or as they are, at strengths of .25 to .95."""
 
 
 class _LazyStyle:
@@ -158,7 +158,7 @@ class SpectrogramStyle:
             preview=lambda frames: render(
                 window.istft(from_log_magnitude(frames) * stereo_image(bins), content.n_samples)
             ),
-            done=(0.0, 0.5),
+            done=(0.0, 0.8),
             enough=enough,
         )
         others = list(zip(objectives[1:], (view.window for view in self._views[1:]), strict=True))
@@ -173,7 +173,7 @@ class SpectrogramStyle:
             report=report,
             preview=render,
             enough=enough,
-            near=0.0 if aligned.bins is None else _NEAR,
+            near=_NEAR if aligned.bins is None else _NEAR_PLAYED,
         )
         return waveform.samples, Block(
             samples=None,

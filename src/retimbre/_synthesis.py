@@ -48,8 +48,8 @@ def to_waveform(
 ) -> Waveform:
     """Synthesise samples for a spectrogram.
 
-    Griffin-Lim finds a waveform near it, and a few iterations on the waveform itself bring that as near to
-    the objective as the spectrogram was.
+    Griffin-Lim finds a waveform near it. Where that is not near enough, a few iterations on the waveform
+    itself bring it as near to the objective as the spectrogram was.
 
     Args:
         found: Minimum over the spectrogram; its point is the target, a compressed spectrogram (F, T).
@@ -62,7 +62,7 @@ def to_waveform(
         report: Receives every step.
         preview: Function that renders samples, for :meth:`retimbre.Step.audio`.
         enough: Loss at which to stop.
-        near: Ratio to the spectrogram's loss at which to stop, too.
+        near: Ratio to the spectrogram's loss at which to stop, too, under a single window.
     """
     # A silent channel stays silent: where all are nearly silent, rounding would leak into it.
     audible = (bins.abs().amax(dim=(1, 2)) > 0).to(found.point)[:, None]
@@ -83,8 +83,8 @@ def to_waveform(
             spectrogram_of=lambda x: x,
             report=report,
             preview=preview,
-            done=(0.5, 1.0),
-            enough=max(enough, near * found.best.loss if found.best else 0.0),
+            done=(0.8, 1.0),
+            enough=enough if others or found.best is None else max(enough, near * found.best.loss),
         )
         samples = finish.point
         stopped = "interrupted" if finish.stopped == "interrupted" else stopped

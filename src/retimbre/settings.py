@@ -171,8 +171,8 @@ class Settings:
     optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", "the method of optimisation", group="optimisation")
     n_iter: int = _option(60, "iterations at most", group="optimisation", low=1, high=1_000_000)
     tolerance: float = _option(
-        2e-2,
-        "stop when ten evaluations lower the loss by less than this share",
+        5e-3,
+        "stop when six evaluations lower the loss by less than this share",
         group="optimisation",
         low=0,
         high=1,
@@ -182,7 +182,7 @@ class Settings:
     )
     n_iter_waveform: int = _option(
         20,
-        "iterations on the waveform itself, at the end",
+        "iterations on the waveform itself, where its loss is not near the spectrogram's",
         group="optimisation",
         applies_to="spectrogram",
         low=0,

@@ -21,7 +21,7 @@ from retimbre.optim.step import Preview, Report, Stage, Step, StopReason
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 
-_PATIENCE = 10
+_PATIENCE = 6
 """Evaluations over which ``tolerance`` is measured: a line search takes up to a few of them without
 lowering the best loss."""
 
@@ -117,14 +117,15 @@ def minimise(
     def sound() -> Audio:
         assert preview is not None
         with torch.no_grad():
-            best = found.point
-            return preview(spectrogram_of(best) if stage == "spectrogram" else best)
+            return preview(spectrogram_of(found.point) if stage == "spectrogram" else found.point)
 
     def evaluate(point: Tensor, iteration: int) -> tuple[float, Tensor]:
         x = point.requires_grad_()
         terms = objective.terms(spectrogram_of(x))
         loss = objective.total(terms)
-        (gradient,) = torch.autograd.grad(loss, x)
+        is_enough = loss.item() <= enough
+        # No gradient is taken of a point at which to stop.
+        gradient = torch.zeros_like(x) if is_enough else torch.autograd.grad(loss, x)[0]
         x.requires_grad_(False)
         step = Step(
             stage=stage,
@@ -149,8 +150,8 @@ def minimise(
             step = report.count(step).silent()
             found.best = step if is_best else found.best
             report.check()
-        if losses[-1] <= enough or _is_flat(losses, settings.tolerance):
-            found.stopped = "converged" if losses[-1] <= enough else "tolerance"
+        if is_enough or _is_flat(losses, settings.tolerance):
+            found.stopped = "converged" if is_enough else "tolerance"
             raise _Stop
         return step.loss, gradient
 
