@@ -13,7 +13,8 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *("audio", "truncation", "streams", "files", "spool", "loudness", "limiter"),
+        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding"),
+        *("files", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),
     ],

@@ -198,7 +198,7 @@ READ_ERRORS = {
     "a truncated MP3": "is truncated",
     "an MP3 cut near its end": "is truncated",
     "a truncated MP3 with a picture": "is truncated",
-    "a truncated FLAC": "cannot be read as sound",
+    "a truncated FLAC": "is truncated",
     "not audio": "cannot be read as sound",
     "zero samples": "no samples",
     "NaN": "NaN or infinite samples",

@@ -7,7 +7,6 @@ holds half a file.
 
 import io
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from retimbre._output import atomic, check_writable
-from retimbre.errors import AudioReadError, DependencyError, InputError
-from retimbre.sound import streams, truncation
+from retimbre.errors import AudioReadError, InputError
 from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collect, recut
+from retimbre.sound.decoding import decoded
 
 _FORMATS = {
     ".wav": ("WAV", "PCM_24"),
@@ -26,7 +25,6 @@ _FORMATS = {
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
-_PIECE = 1 << 18  # samples per read
 _BLOCK = 1 << 16  # frames per write: libsndfile's Vorbis encoder takes its work space from the stack
 
 
@@ -55,19 +53,18 @@ class Recording:
         self.path = path = Path(path)
         try:
             with path.open("rb") as file:
-                head = file.read(1 << 14)
+                is_empty = not file.read(1)
         except FileNotFoundError as error:
             raise AudioReadError(f"{path} does not exist: expected a file of sound") from error
         except IsADirectoryError as error:
             raise AudioReadError(f"{path} is a folder: expected a file of sound") from error
         except OSError as error:
             raise AudioReadError(f"{path} cannot be read: {error.strerror}") from error
-        if not head:
+        if is_empty:
             raise AudioReadError(f"{path} is empty: expected a file of sound")
-        self._decode = _decoded_with_av if head[4:8] == b"ftyp" else _decoded_with_libsndfile
         self.sample_rate = self.n_channels = self.n_samples = 0
         self.is_silent, finite = True, True
-        for piece, sample_rate in self._decode(path):
+        for piece, sample_rate in decoded(path, str(path)):
             self.sample_rate = sample_rate
             self.n_channels = len(piece)
             self.n_samples += piece.shape[1]
@@ -84,74 +81,12 @@ class Recording:
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
-        return recut((piece for piece, _ in self._decode(self.path)), length)
+        return recut((piece for piece, _ in decoded(self.path, str(self.path))), length)
 
 
 def read(path: str | os.PathLike[str]) -> Audio:
     """Read a file of sound into memory; formats and errors are those of :class:`Recording`."""
     return collect(Recording(path))
-
-
-_Decoded = Iterator[tuple[Samples, int]]
-"""Pieces (C, n) with the rate in Hz."""
-
-
-def _decoded_with_libsndfile(path: Path) -> _Decoded:
-    import soundfile
-
-    xing = truncation.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
-    missing = truncation.shorter_than(path, xing)
-    kinds, n_samples = set[tuple[int, int]](), 0
-    for section in [] if missing else [path] if xing else streams.sections(path):
-        n_before = n_samples
-        try:
-            with streams.opened(section) as source, soundfile.SoundFile(source) as file:
-                announced, info, format_ = file.frames, file.extra_info, file.format
-                if announced > 1 << 62:  # a FLAC stream from a pipe: libsndfile cannot read it
-                    raise AudioReadError(f"{path} has no usable length: convert it, for instance to WAV")
-                kinds.add((file.samplerate, file.channels))
-                if len(kinds) > 1:
-                    raise AudioReadError(
-                        f"{path} changes after {n_samples} samples to {file.samplerate} Hz and "
-                        f"{file.channels} channels: split it there"
-                    )
-                while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
-                    n_samples += len(piece)
-                    yield piece.T, file.samplerate
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
-            raise AudioReadError(
-                f"{path} cannot be read as sound ({reason}): expected WAV, FLAC, Ogg, MP3 or M4A"
-            ) from error
-        # The length of an MP3 without a header is that of whole frames, and the last may be torn.
-        if n_samples - n_before < announced and (xing or format_ != "MP3"):
-            missing = f"{n_samples} of {n_before + announced} samples are there"
-        # libsndfile reads a short WAV to its end and notes the header's claim in its log. Programs
-        # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
-        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
-        if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
-            missing = f"{claim[2]} of {claim[1]} bytes of samples are there"
-    missing = missing or truncation.unfinished(path)
-    if missing:
-        raise AudioReadError(f"{path} is truncated: {missing}; export or download it again")
-
-
-def _decoded_with_av(path: Path) -> _Decoded:
-    try:
-        import av
-    except ImportError as error:
-        raise DependencyError("av", extra="av") from error
-    try:
-        with av.open(path) as container:
-            stream = container.streams.audio[0]
-            planar = av.AudioResampler(format="fltp")
-            for frame in (*container.decode(stream), None):
-                for part in planar.resample(frame):
-                    yield part.to_ndarray().astype(np.float32, copy=False), stream.rate
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise AudioReadError(
-            f"{path} cannot be read as sound ({error}): expected a file with a track of sound"
-        ) from error
 
 
 def check_output(
