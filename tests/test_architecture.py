@@ -13,7 +13,7 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding"),
+        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding", "pipes"),
         *("files", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),
@@ -45,8 +45,9 @@ INSIDE = {
             "compare",
             "demo",
             "explanation",
-            "interrupts",
             "standard_streams",
+            "interrupts",
+            "places",
             "console",
             "flags",
             "weights_cli",

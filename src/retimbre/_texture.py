@@ -7,14 +7,13 @@ import math
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from retimbre._runner import Runner
 from retimbre._texture_block import TextureMaker
 from retimbre.alignment.passage import Passage
 from retimbre.errors import InputError
 from retimbre.networks.registry import network_spec
-from retimbre.optim.step import OnStep
+from retimbre.optim.step import PARTIAL, OnStep
 from retimbre.result import Result
 from retimbre.settings import Settings
 from retimbre.sound import files
@@ -33,6 +32,7 @@ def texture(
     *,
     loop: bool = False,
     output: str | os.PathLike[str] | None = None,
+    output_format: str | None = None,
     on_step: OnStep | None = None,
 ) -> Result:
     """Make new sound of any length with the style's statistics and no content.
@@ -50,6 +50,7 @@ def texture(
         settings: :class:`Settings`; its defaults if ``None``.
         loop: Make the end join the start.
         output: File to write.
+        output_format: As in :meth:`Transfer.__call__`.
         on_step: Called with a :class:`Step` after every evaluation. ``KeyboardInterrupt``, raised in it or by
             Ctrl-C, ends the run: the result is then as long as the blocks made so far.
 
@@ -66,12 +67,12 @@ def texture(
     """
     began = time.perf_counter()
     settings = settings or Settings()
-    output = None if output is None else Path(output)
     sound = as_sound(style, "style")
-    if output is not None:
-        files.check_output(
-            output, sample_rate=sound.sample_rate, n_channels=sound.n_channels, inputs=input_paths(style)
-        )
+    target = (
+        None
+        if output is None
+        else files.Output.checked(output, output_format, sound, inputs=input_paths(style))
+    )
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, compute_device(settings))
     pieces = excerpts(sound, settings)
@@ -101,7 +102,7 @@ def texture(
     whole = overlap_add([plan.trimmed(block.samples) for block in blocks], plan.step, ring=loop)
     made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
     return Result(
-        clip=files.deliver(made, output),
+        clip=files.deliver(made, target, is_partial=stopped in PARTIAL),
         settings=settings,
         steps=tuple(runner.steps),
         blocks=records,

@@ -45,6 +45,10 @@ class WeightsError(RetimbreError):
     """Trained weights that are missing, damaged or of the wrong shape."""
 
 
+class Terminated(KeyboardInterrupt):
+    """Interrupt after which an output keeps what it held; the best result so far goes beside it."""
+
+
 class DependencyError(RetimbreError):
     """Optional package that is not installed.
 

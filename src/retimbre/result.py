@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from retimbre.alignment.target import Choice
+from retimbre.errors import InputError
 from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
 from retimbre.sound import files
@@ -42,13 +43,14 @@ class Result:
     """The result of a transfer or a texture.
 
     Attributes:
-        clip: The clip, or the path that it was written to.
+        clip: The clip, or the path that it was written to: that of the output, and of a run that diverged or
+            was terminated one beside it.
         settings: Settings of the run.
         steps: One per evaluation, in order; empty at strength 0.
         blocks: One record for each block that was worked on; silent ones are not.
         stopped: Reason for the end: that of the block that ended before its time, or else of the last one;
-            ``"untouched"`` at strength 0. Of a run that was interrupted or diverged the clip is the best
-            before that.
+            ``"untouched"`` at strength 0. Of a run that was interrupted, terminated or diverged the clip is
+            the best before that.
         seconds: Time taken.
         ignored: Names of the settings that mean nothing here, though they were set.
     """
@@ -60,6 +62,17 @@ class Result:
     stopped: StopReason
     seconds: float
     ignored: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file that was written.
+
+        Raises:
+            InputError: the clip is in memory.
+        """
+        if not isinstance(self.clip, Path):
+            raise InputError("the clip was not written: expected a run with an output")
+        return self.clip
 
     @property
     def audio(self) -> Audio:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from retimbre import __version__
+from retimbre.apps.places import shown
 
 if TYPE_CHECKING:
     from retimbre.optim.step import OnStep, Step
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 
 
 def say(message: str) -> None:
-    """Print a line to stderr, with the name of the program; nothing where that is full or broken."""
+    """Print a line to stderr, with the name of the program; nothing where that is full or broken.
+
+    Control characters, which a name may hold, are written as escapes.
+    """
+    plain = "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in message)
     with suppress(OSError):
-        typer.echo(f"retimbre: {message}", err=True)
+        typer.echo(f"retimbre: {plain}", err=True)
 
 
 @contextmanager
@@ -88,16 +93,16 @@ def tracing(path: Path | None) -> "Iterator[OnStep]":
                 file.close()
 
 
-def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], output: Path) -> dict[str, Any]:
+def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], output: str) -> dict[str, Any]:
     """Describe a run for ``--json``; numbers that are not finite become null."""
     import numpy
     import torch
 
     best = result.best
     found = {
-        "content": str(content),
-        "styles": {str(path): weight for path, weight in mix},
-        "output": str(output),
+        "content": shown(content),
+        "styles": {shown(path): weight for path, weight in mix},
+        "output": output,
         "settings": dataclasses.asdict(result.settings),
         "seed": result.settings.seed,
         "seconds": result.seconds,

@@ -144,7 +144,7 @@ def _with_av(path: Path, name: str) -> Decoded:
     except ImportError as error:
         raise DependencyError("av", extra="av") from error
     try:
-        with av.open(str(path)) as container:
+        with path.open("rb") as file, av.open(file, "r") as container:
             stream = container.streams.audio[0]
             planar = av.AudioResampler(format="fltp")
             for frame in chain(container.decode(stream), (None,)):

@@ -8,15 +8,17 @@ holds half a file.
 import io
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from retimbre._output import atomic, check_writable
-from retimbre.errors import AudioReadError, InputError
+from retimbre._output import atomic, check_space, check_writable, is_stream, partial_path
+from retimbre.errors import AudioReadError, InputError, shown
 from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collect, recut
 from retimbre.sound.decoding import decoded
+from retimbre.sound.pipes import STDIN, Copy
 
 _FORMATS = {
     ".wav": ("WAV", "PCM_24"),
@@ -34,7 +36,8 @@ class Recording:
     Opening reads it through once, so that every fault is known before the work.
 
     Args:
-        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
+        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``. A pipe or a device is read
+            once, into a temporary file; ``/dev/stdin`` is standard input.
 
     Attributes:
         path: Path of the file.
@@ -50,21 +53,25 @@ class Recording:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise AudioReadError("the name of a file is empty: expected a file of sound")
         self.path = path = Path(path)
+        self._copy = Copy(path) if path == STDIN or is_stream(path) else None
+        self._file = path if self._copy is None else self._copy.path
         try:
-            with path.open("rb") as file:
+            with self._file.open("rb") as file:
                 is_empty = not file.read(1)
         except FileNotFoundError as error:
             raise AudioReadError(f"{path} does not exist: expected a file of sound") from error
         except IsADirectoryError as error:
             raise AudioReadError(f"{path} is a folder: expected a file of sound") from error
-        except OSError as error:
-            raise AudioReadError(f"{path} cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            raise AudioReadError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
         if is_empty:
             raise AudioReadError(f"{path} is empty: expected a file of sound")
         self.sample_rate = self.n_channels = self.n_samples = 0
         self.is_silent, finite = True, True
-        for piece, sample_rate in decoded(path, str(path)):
+        for piece, sample_rate in decoded(self._file, str(path)):
             self.sample_rate = sample_rate
             self.n_channels = len(piece)
             self.n_samples += piece.shape[1]
@@ -81,7 +88,7 @@ class Recording:
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
-        return recut((piece for piece, _ in decoded(self.path, str(self.path))), length)
+        return recut((piece for piece, _ in decoded(self._file, str(self.path))), length)
 
 
 def read(path: str | os.PathLike[str]) -> Audio:
@@ -95,18 +102,21 @@ def check_output(
     sample_rate: int,
     n_channels: int,
     inputs: Sequence[str | os.PathLike[str]] = (),
+    format: str | None = None,
 ) -> None:
     """Check before the work that :func:`write` can write a file.
 
     Raises:
-        InputError: unknown suffix; a rate or number of channels that the format cannot hold; the
-            path is one of the ``inputs``; the folder is missing or cannot be written to.
+        InputError: unknown suffix or format; a pipe or a device; a rate or number of channels that the format
+            cannot hold; the path is one of the ``inputs``; the folder is missing or cannot be written to.
     """
     import soundfile
 
-    path = Path(path)
-    container, encoding = _format(path)
     check_writable(path)
+    path = Path(path)
+    container, encoding = _format(path, format)
+    if is_stream(path):
+        raise InputError(f"{path} is a pipe or a device: expected the name of a file")
     if any(path.exists() and path.samefile(other) for other in inputs):
         raise InputError(f"{path} is one of the inputs: expected another name for the output")
     try:
@@ -115,29 +125,30 @@ def check_output(
         )
     except soundfile.LibsndfileError as error:
         raise InputError(
-            f"{path.suffix} cannot hold {n_channels} channels at {sample_rate} Hz, which the content "
-            "has: write .wav"
+            f".{format or path.suffix[1:]} cannot hold {n_channels} channels at {sample_rate} Hz, which the "
+            "content has: write .wav"
         ) from error
 
 
-def write(path: str | os.PathLike[str], sound: Sound) -> None:
-    """Write a file of sound, whole or not at all; the suffix says the format.
+def write(path: str | os.PathLike[str], sound: Sound, *, format: str | None = None) -> None:
+    """Write a file of sound, whole or not at all; the suffix says the format, unless it is given.
 
     WAV and FLAC get 24 bits. Samples beyond full scale are clipped.
 
     Args:
         path: ``.wav``, ``.flac``, ``.ogg`` (Vorbis), ``.opus`` or ``.mp3``.
         sound: Sound to write: an :class:`Audio`, or any other :class:`Sound`.
+        format: ``"wav"``, ``"flac"``, ``"ogg"``, ``"opus"`` or ``"mp3"``, for another suffix.
 
     Raises:
-        InputError: an unknown suffix, a rate or number of channels that the format cannot hold, or
+        InputError: an unknown suffix or format, a rate or number of channels that the format cannot hold, or
             a folder that is missing or cannot be written to.
         RetimbreError: writing failed half-way; nothing is left.
     """
     import soundfile
 
-    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels)
-    container, encoding = _format(Path(path))
+    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
+    container, encoding = _format(Path(path), format)
     options: dict[str, Any] = {"format": container, "subtype": encoding}
     if encoding in ("VORBIS", "MPEG_LAYER_III"):
         options["compression_level"] = 0.1  # near the best quality; the encoders' own default is middling
@@ -149,12 +160,53 @@ def write(path: str | os.PathLike[str], sound: Sound) -> None:
         sink.check()
 
 
-def deliver(sound: Sound, output: Path | None) -> Audio | Path:
-    """Write a sound to a file, or bring it into memory where there is none."""
+@dataclass(frozen=True)
+class Output:
+    """File to write.
+
+    Attributes:
+        path: Its name.
+        format: Its format, such as ``"wav"``.
+    """
+
+    path: Path
+    format: str
+
+    @classmethod
+    def checked(
+        cls,
+        path: str | os.PathLike[str],
+        format: str | None,
+        sound: Sound,
+        *,
+        inputs: Sequence[str | os.PathLike[str]],
+    ) -> "Output":
+        """Check before the work that a sound's like can be written; raise as :func:`check_output` does.
+
+        The disk must have room for samples and output.
+        """
+        check_output(
+            path,
+            sample_rate=sound.sample_rate,
+            n_channels=sound.n_channels,
+            inputs=inputs,
+            format=format,
+        )
+        path = Path(path)
+        check_space(path.parent, (4 + 3) * sound.n_channels * sound.n_samples)
+        return cls(path, format_of(path, format))
+
+
+def deliver(sound: Sound, output: Output | None, *, is_partial: bool = False) -> Audio | Path:
+    """Write a sound to a file, or bring it into memory where there is none.
+
+    A partial one is written beside the file, which keeps what it held.
+    """
     if output is None:
         return collect(sound)
-    write(output, sound)
-    return output
+    path = partial_path(output.path) if is_partial else output.path
+    write(path, sound, format=output.format)
+    return path
 
 
 class _Sink:
@@ -181,10 +233,21 @@ class _Sink:
             raise self._error
 
 
-def _format(path: Path) -> tuple[str, str]:
-    try:
-        return _FORMATS[path.suffix.lower()]
-    except KeyError:
-        raise InputError(
-            f"{path} has the suffix {path.suffix!r}: expected one of {', '.join(_FORMATS)}"
-        ) from None
+def format_of(path: Path, format: str | None) -> str:
+    """Give the format of an output, which its suffix says unless it is given.
+
+    Raises:
+        InputError: no format that is written.
+    """
+    suffix = path.suffix.lower() if format is None else f".{format}"
+    if suffix not in _FORMATS:
+        given = (
+            f"the format is {shown(format)}" if format is not None else f"{path} has the suffix {suffix!r}"
+        )
+        expected = _FORMATS if format is None else [each[1:] for each in _FORMATS]
+        raise InputError(f"{given}: expected one of {', '.join(expected)}")
+    return suffix[1:]
+
+
+def _format(path: Path, format: str | None) -> tuple[str, str]:
+    return _FORMATS[f".{format_of(path, format)}"]
