@@ -13,7 +13,7 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding", "pipes"),
+        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding", "encoding", "pipes"),
         *("files", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),

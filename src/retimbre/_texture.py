@@ -19,7 +19,7 @@ from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples, Sound, collect
 from retimbre.sound.clips import MAX_WORKING_RATE, Clip, as_sound, excerpts, input_paths, normalized
-from retimbre.sound.limiter import match_loudness
+from retimbre.sound.limiter import LIMIT, match_loudness
 from retimbre.sound.loops import Plan, hop_dividing, match_loop, overlap_add, resample_periodic
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stft import Window, compute_device
@@ -101,14 +101,16 @@ def texture(
     stopped = runner.stop_reason(records)
     whole = overlap_add([plan.trimmed(block.samples) for block in blocks], plan.step, ring=loop)
     made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
+    delivery = files.deliver(made, target, limit=LIMIT, is_partial=stopped in PARTIAL)
     return Result(
-        clip=files.deliver(made, target, is_partial=stopped in PARTIAL),
+        clip=delivery.clip,
         settings=settings,
         steps=tuple(runner.steps),
         blocks=records,
         stopped=stopped,
         seconds=time.perf_counter() - began,
         ignored=spec.ignored(settings),
+        delivery=delivery,
     )
 
 

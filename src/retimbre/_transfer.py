@@ -16,9 +16,9 @@ from retimbre.optim.step import PARTIAL, OnStep, Report
 from retimbre.result import Block, Result
 from retimbre.settings import Settings, ignored_settings
 from retimbre.sound import blocks, files
-from retimbre.sound.audio import Samples
+from retimbre.sound.audio import Samples, is_silent
 from retimbre.sound.clips import Clip, Mix, as_mix, excerpts, input_paths
-from retimbre.sound.limiter import Limited, match_loudness
+from retimbre.sound.limiter import LIMIT, match_loudness
 from retimbre.sound.spool import Spool
 from retimbre.sound.stft import compute_device
 
@@ -127,9 +127,9 @@ class Transfer:
             else files.Output.checked(output, output_format, sound, inputs=[*content.paths, *self._paths])
         )
         if settings.content_weight is None and settings.strength == 0:
-            untouched = Limited(sound, ceiling=1.0)
-            clip = files.deliver(untouched, target)
-            return Result(clip, settings, (), (), "untouched", time.perf_counter() - began)
+            same = files.deliver(sound, target)
+            took = time.perf_counter() - began
+            return Result(same.clip, settings, (), (), "untouched", took, delivery=same)
         runner = Runner(len(content.places), jobs=settings.jobs, on_step=on_step)
         made: list[Block] = []
         folder = None if target is None else target.path.parent
@@ -139,15 +139,18 @@ class Transfer:
                 spool.append(piece)
             stopped = runner.stop_reason(made)
             whole = spool if spool.is_silent else match_loudness(spool, content.loudness)
-            clip = files.deliver(whole, target, is_partial=stopped in PARTIAL)
+            quieter = 0.0 if isinstance(whole, Spool) else whole.missing(content.loudness)
+            delivery = files.deliver(whole, target, limit=LIMIT, is_partial=stopped in PARTIAL)
         return Result(
-            clip=clip,
+            clip=delivery.clip,
             settings=settings,
             steps=tuple(runner.steps),
             blocks=tuple(made),
             stopped=stopped,
             seconds=time.perf_counter() - began,
             ignored=self._ignored(settings),
+            delivery=delivery,
+            quieter=quieter + delivery.lowered,
         )
 
     def _opened(self, content: Clip | Content) -> Content:
@@ -169,7 +172,7 @@ class Transfer:
         style = self._style_for(content)
 
         def make(block: ContentBlock, report: Report) -> Block | None:
-            return make_block(block, style, settings, report) if block.samples.any() else None
+            return None if is_silent(block.samples) else make_block(block, style, settings, report)
 
         for block, done in runner.run(content.blocks(), make):
             samples = block.samples if done is None or done.samples is None else done.samples

@@ -12,6 +12,8 @@ from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples
+from retimbre.sound.files import Delivery
+from retimbre.sound.limiter import LIMIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,8 @@ class Result:
             the best before that.
         seconds: Time taken.
         ignored: Names of the settings that mean nothing here, though they were set.
+        delivery: Record of the writing: samples that were clipped, the rate that was written.
+        quieter: LU below the loudness that was meant, where that would have had samples over -1 dBFS.
     """
 
     clip: Audio | Path
@@ -62,6 +66,8 @@ class Result:
     stopped: StopReason
     seconds: float
     ignored: tuple[str, ...] = ()
+    delivery: Delivery | None = None
+    quieter: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -112,5 +118,9 @@ class Result:
         return fmean(map(of, self.blocks)) if self.blocks else otherwise
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the clip; the suffix says the format (:func:`retimbre.write`)."""
-        files.write(path, self.audio)
+        """Write the clip; the suffix says the format (:func:`retimbre.write`).
+
+        No sample of the file as decoded again is over -1 dBFS, but for strength 0.
+        """
+        output = files.Output.checked(path, None, self.audio, inputs=())
+        files.deliver(self.audio, output, limit=None if self.stopped == "untouched" else LIMIT)

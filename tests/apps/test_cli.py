@@ -298,7 +298,6 @@ def test_arguments_that_are_missing_or_unknown(arguments: list[str], message: st
         ("out", "expected one of"),
         ("missing/out.wav", "missing is not a folder"),
         ("folder.wav", "is a folder"),
-        ("out.opus", "cannot hold 1 channels at 22050 Hz"),
         ("n" * 300 + ".wav", "long"),
     ],
 )

@@ -42,8 +42,8 @@ def _clip_option(name: str, text: str) -> Any:
     return typer.Option(name, help=text, parser=places.clip, metavar="FILE")
 
 
-_CONTENT = _clip_argument("CONTENT", "clip whose notes and rhythm are kept; - for stdin")
-_STYLE = _clip_argument("STYLE", "clip whose sound is taken; - for stdin", default=False)
+_CONTENT = _clip_argument("content", "clip whose notes and rhythm are kept; - for stdin")
+_STYLE = _clip_argument("style", "clip whose sound is taken; - for stdin", default=False)
 _OUTPUT = typer.Option(
     "--output",
     "-o",
@@ -137,7 +137,7 @@ def transfer(
         say(f"{place.name}: made with random weights; nothing in the network was trained")
     from retimbre.apps import explanation
 
-    for line in explanation.notices(result, [path for path, weight in mix if weight > 0]):
+    for line in explanation.notices(result, [path for path, weight in mix if weight > 0], place.name):
         say(line)
     for line in explanation.explain(result) if explain else ():
         say(line)
@@ -272,7 +272,7 @@ def compare(
 
 @app.command()
 def measure(
-    output: Annotated[Path, _clip_argument("OUTPUT", "clip that a transfer made; - for stdin")],
+    output: Annotated[Path, _clip_argument("output", "clip that a transfer made; - for stdin")],
     content: Annotated[Path | None, _clip_option("--content", "clip whose notes it should keep")] = None,
     style: Annotated[Path | None, _clip_option("--style", "clip whose sound it should have")] = None,
     target: Annotated[Path | None, _clip_option("--target", "what it should be, if that is known")] = None,

@@ -36,7 +36,9 @@ class Format:
         >>> [FORMATS["opus"].rate_for(rate) for rate in (22_050, 44_100, 48_000, 96_000)]
         [24000, 48000, 48000, 48000]
         """
-        return next((r for r in self.rates if r >= sample_rate), (*self.rates, sample_rate)[-1 - bool(self.rates)])
+        if not self.rates:
+            return sample_rate
+        return next((rate for rate in self.rates if rate >= sample_rate), self.rates[-1])
 
 
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
@@ -135,8 +137,8 @@ def encode(sound: Sound, file: io.FileIO, format: str, *, gain: float = 1.0) -> 
 
     kind = FORMATS[format]
     options: dict[str, Any] = {"format": kind.container, "subtype": kind.encoding}
-    if kind.encoding in ("VORBIS", "MPEG_LAYER_III"):
-        options["compression_level"] = 0.1  # near the best quality; the encoders' own default is middling
+    if kind.is_lossy:
+        options["compression_level"] = 0.1  # near the best quality; the default is poor, Opus' 2 LU too quiet
     rate = kind.rate_for(sound.sample_rate)
     at_rate = sound if rate == sound.sample_rate else Resampled(sound, rate)
     sink, n_over = _Sink(file), 0

@@ -5,29 +5,23 @@ PyAV, the extra ``av``. Files are written under a temporary name and renamed, so
 holds half a file.
 """
 
-import io
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from retimbre._output import atomic, check_space, check_writable, is_stream, partial_path
-from retimbre.errors import AudioReadError, InputError, shown
-from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collect, recut
+from retimbre.errors import AudioReadError, InputError
+from retimbre.sound.audio import Audio, Extent, Samples, Sound, check_rate, collect, recut
 from retimbre.sound.decoding import decoded
+from retimbre.sound.encoding import FORMATS, check_format, encode, format_of
 from retimbre.sound.pipes import STDIN, Copy
 
-_FORMATS = {
-    ".wav": ("WAV", "PCM_24"),
-    ".flac": ("FLAC", "PCM_24"),
-    ".ogg": ("OGG", "VORBIS"),
-    ".opus": ("OGG", "OPUS"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
-}
-_BLOCK = 1 << 16  # frames per write: libsndfile's Vorbis encoder takes its work space from the stack
+_ATTEMPTS = 5  # at a level that a codec does not overshoot; the second is enough nearly always
+_UNDER = 10 ** (-0.02 / 20)
 
 
 class Recording:
@@ -44,7 +38,7 @@ class Recording:
         sample_rate: Rate in Hz.
         n_channels: Number of channels, C.
         n_samples: Number of samples per channel, N.
-        is_silent: Whether every sample is zero.
+        is_silent: Whether nothing in it moves (:class:`retimbre.sound.audio.Extent`).
 
     Raises:
         AudioReadError: the file is missing, a folder, empty, truncated, not sound, or holds
@@ -70,13 +64,14 @@ class Recording:
         if is_empty:
             raise AudioReadError(f"{path} is empty: expected a file of sound")
         self.sample_rate = self.n_channels = self.n_samples = 0
-        self.is_silent, finite = True, True
+        extent, finite = Extent(), True
         for piece, sample_rate in decoded(self._file, str(path)):
             self.sample_rate = sample_rate
             self.n_channels = len(piece)
             self.n_samples += piece.shape[1]
-            self.is_silent = self.is_silent and not piece.any()
+            extent.add(piece)
             finite = finite and bool(np.isfinite(piece).all())
+        self.is_silent = extent.is_silent
         try:
             if not self.n_samples:
                 raise InputError("the clip has no samples")
@@ -107,33 +102,23 @@ def check_output(
     """Check before the work that :func:`write` can write a file.
 
     Raises:
-        InputError: unknown suffix or format; a pipe or a device; a rate or number of channels that the format
-            cannot hold; the path is one of the ``inputs``; the folder is missing or cannot be written to.
+        InputError: unknown suffix or format; a pipe or a device; a number of channels that the format cannot
+            hold; the path is one of the ``inputs``; the folder is missing or cannot be written to.
     """
-    import soundfile
-
     check_writable(path)
     path = Path(path)
-    container, encoding = _format(path, format)
+    check_format(format_of(path, format), sample_rate=sample_rate, n_channels=n_channels)
     if is_stream(path):
         raise InputError(f"{path} is a pipe or a device: expected the name of a file")
     if any(path.exists() and path.samefile(other) for other in inputs):
         raise InputError(f"{path} is one of the inputs: expected another name for the output")
-    try:
-        soundfile.write(
-            io.BytesIO(), np.zeros((1, n_channels)), sample_rate, format=container, subtype=encoding
-        )
-    except soundfile.LibsndfileError as error:
-        raise InputError(
-            f".{format or path.suffix[1:]} cannot hold {n_channels} channels at {sample_rate} Hz, which the "
-            "content has: write .wav"
-        ) from error
 
 
 def write(path: str | os.PathLike[str], sound: Sound, *, format: str | None = None) -> None:
     """Write a file of sound, whole or not at all; the suffix says the format, unless it is given.
 
-    WAV and FLAC get 24 bits. Samples beyond full scale are clipped.
+    WAV and FLAC get 24 bits, and samples over full scale are clipped. Opus and MP3, which have few rates, get
+    the next higher one that they have, or their highest.
 
     Args:
         path: ``.wav``, ``.flac``, ``.ogg`` (Vorbis), ``.opus`` or ``.mp3``.
@@ -141,23 +126,33 @@ def write(path: str | os.PathLike[str], sound: Sound, *, format: str | None = No
         format: ``"wav"``, ``"flac"``, ``"ogg"``, ``"opus"`` or ``"mp3"``, for another suffix.
 
     Raises:
-        InputError: an unknown suffix or format, a rate or number of channels that the format cannot hold, or
+        InputError: an unknown suffix or format, a number of channels that the format cannot hold, or
             a folder that is missing or cannot be written to.
         RetimbreError: writing failed half-way; nothing is left.
     """
-    import soundfile
-
     check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
-    container, encoding = _format(Path(path), format)
-    options: dict[str, Any] = {"format": container, "subtype": encoding}
-    if encoding in ("VORBIS", "MPEG_LAYER_III"):
-        options["compression_level"] = 0.1  # near the best quality; the encoders' own default is middling
+    _write(Path(path), sound, format_of(Path(path), format), limit=None)
+
+
+def _write(path: Path, sound: Sound, format: str, *, limit: float | None) -> tuple[int, float]:
+    """Write a file; give the number of samples that were clipped, and the gain.
+
+    With a limit no sample of the file as decoded again is over it: codecs overshoot, loud noise by decibels,
+    and are then given less, by as much.
+    """
     with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
-        sink = _Sink(file)
-        with soundfile.SoundFile(sink, "w", sound.sample_rate, sound.n_channels, **options) as encoder:
-            for piece in sound.pieces(_BLOCK):
-                encoder.write(piece.T)
-        sink.check()
+        gain = 1.0
+        for _ in range(_ATTEMPTS):
+            file.seek(0)
+            file.truncate()
+            n_over = encode(sound, file, format, gain=gain)
+            if limit is None or not FORMATS[format].is_lossy:
+                break
+            peak = max(float(np.abs(piece).max(initial=0)) for piece, _ in decoded(temporary, str(path)))
+            if peak <= limit:
+                break
+            gain *= limit / peak * _UNDER
+    return 0 if FORMATS[format].is_lossy else n_over, gain
 
 
 @dataclass(frozen=True)
@@ -197,57 +192,40 @@ class Output:
         return cls(path, format_of(path, format))
 
 
-def deliver(sound: Sound, output: Output | None, *, is_partial: bool = False) -> Audio | Path:
+@dataclass(frozen=True)
+class Delivery:
+    """A sound that was delivered.
+
+    Attributes:
+        clip: It, or the path that it was written to.
+        n_clipped: Number of samples over full scale that the format clipped.
+        sample_rate: Rate that it was written at, in Hz.
+        was_resampled: Whether that is another rate than its own, which the format has not.
+        lowered: dB by which it was lowered, as its codec overshoots.
+    """
+
+    clip: Audio | Path
+    n_clipped: int
+    sample_rate: int
+    was_resampled: bool = False
+    lowered: float = 0.0
+
+
+def deliver(
+    sound: Sound, output: Output | None, *, limit: float | None = None, is_partial: bool = False
+) -> Delivery:
     """Write a sound to a file, or bring it into memory where there is none.
 
-    A partial one is written beside the file, which keeps what it held.
+    Args:
+        sound: The sound.
+        output: The file.
+        limit: Highest absolute sample of the file as it is decoded again; any if ``None``.
+        is_partial: Whether it is written beside the file, which keeps what it held.
     """
     if output is None:
-        return collect(sound)
+        return Delivery(collect(sound), 0, sound.sample_rate)
     path = partial_path(output.path) if is_partial else output.path
-    write(path, sound, format=output.format)
-    return path
-
-
-class _Sink:
-    """A file for libsndfile, which ignores errors of its last writes; keeps the first to raise it later."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self._error: OSError | None = None
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
-
-    def write(self, data: bytes) -> int:
-        """Write all bytes, or keep the error."""
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self._error = self._error or error
-        return len(data)
-
-    def check(self) -> None:
-        """Raise the first error that was kept."""
-        if self._error is not None:
-            raise self._error
-
-
-def format_of(path: Path, format: str | None) -> str:
-    """Give the format of an output, which its suffix says unless it is given.
-
-    Raises:
-        InputError: no format that is written.
-    """
-    suffix = path.suffix.lower() if format is None else f".{format}"
-    if suffix not in _FORMATS:
-        given = (
-            f"the format is {shown(format)}" if format is not None else f"{path} has the suffix {suffix!r}"
-        )
-        expected = _FORMATS if format is None else [each[1:] for each in _FORMATS]
-        raise InputError(f"{given}: expected one of {', '.join(expected)}")
-    return suffix[1:]
-
-
-def _format(path: Path, format: str | None) -> tuple[str, str]:
-    return _FORMATS[f".{format_of(path, format)}"]
+    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=output.format)
+    n_clipped, gain = _write(path, sound, output.format, limit=limit)
+    rate = FORMATS[output.format].rate_for(sound.sample_rate)
+    return Delivery(path, n_clipped, rate, rate != sound.sample_rate, -20 * math.log10(gain))
