@@ -7,7 +7,18 @@ import retimbre
 
 ROOT = Path(retimbre.__file__).parent
 STOREYS = [
-    *("errors", "settings", "_output", "sound", "networks", "losses", "optim", "alignment", "result"),
+    *(
+        "_threads",
+        "errors",
+        "settings",
+        "_output",
+        "sound",
+        "networks",
+        "losses",
+        "optim",
+        "alignment",
+        "result",
+    ),
     *("_synthesis", "_spectrogram_domain", "_sample_domain", "_content", "_block", "_runner"),
     *("_transfer", "_texture_block", "_texture", "_api", "metrics", "report", "music", "apps"),
 ]

@@ -204,6 +204,11 @@ class Settings:
             if isinstance(value, Real) and not isinstance(value, bool):
                 plain = int(value) if isinstance(value, Integral) else float(value)
                 object.__setattr__(self, field.name, plain)  # the record of a run holds Python's own numbers
+        if self.strength is not None and self.content_weight is not None:
+            raise InputError(
+                f"strength is {self.strength:g} and content_weight is {self.content_weight:g}: expected one "
+                "of them, as either says how much style"
+            )
         if self.align in _FORMER_ALIGN:
             raise InputError(f"align is {self.align}: expected {_FORMER_ALIGN[self.align]}, its new name")
         if self.taps % 2 == 0:
@@ -231,10 +236,8 @@ def ignored_settings(settings: Settings, *, read: Collection[str], takes_samples
     for field in dataclasses.fields(settings):
         if getattr(settings, field.name) != field.default:
             applies_to = field.metadata["applies_to"]
-            if (
-                (applies_to == "network" and field.name not in read)
-                or (applies_to == "spectrogram" and takes_samples)
-                or (field.name == "strength" and settings.content_weight is not None)
+            if (applies_to == "network" and field.name not in read) or (
+                applies_to == "spectrogram" and takes_samples
             ):
                 found.append(field.name)
     return tuple(found)

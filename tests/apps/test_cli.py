@@ -259,9 +259,14 @@ def test_m4a_without_the_package_that_reads_it(clips: Path, tmp_path: Path) -> N
         (["--init", "silence"], "init is silence: expected one of content, noise, style"),
         (["--optimizer", "sgd"], "optimizer is sgd: expected one of lbfgs, adam"),
         (["--device", "abacus"], "device is abacus: expected one of auto, cpu, cuda"),
-        (["--strength", "much"], "--strength"),
-        (["--n-iter", "2.5"], "--n-iter"),
-        (["--n-iter", ""], "--n-iter"),
+        (["--strength", "much"], "Invalid value for '--strength': much is none: expected a number"),
+        (["--strength", "0,5"], "0,5 is none: expected a number, with a point: 0.5"),
+        (
+            ["--strength", "0.2", "--content-weight", "1"],
+            "strength is 0.2 and content_weight is 1",
+        ),
+        (["--n-iter", "2.5"], "Invalid value for '--n-iter': 2.5 is none: expected a whole number"),
+        (["--n-iter", ""], "Invalid value for '--n-iter': '' is none: expected a whole number"),
         (["--strenght", "1"], "--strenght"),
         (["--seed"], "--seed"),
         (["third.wav"], "third.wav"),
@@ -592,7 +597,6 @@ def test_what_was_chosen_is_explained(tmp_path: Path, clips: Path) -> None:
     [
         (("--network", "vggish", "--random-weights", "--filters", "64"), "filters means nothing here"),
         (("--filters", "64", "--patches"), "patches, filters mean nothing here (network kernel)"),
-        (("--content-weight", "1", "--strength", "0.2"), "strength means nothing beside content_weight"),
     ],
 )
 def test_settings_that_mean_nothing_are_named_in_one_line(

@@ -94,8 +94,7 @@ def notices(result: Result, styles: Sequence[Path], output: str) -> list[str]:
     lines = _written(result, output)
     if result.ignored:
         names, verb = ", ".join(result.ignored), "mean" if len(result.ignored) > 1 else "means"
-        beside = "beside content_weight" if result.ignored == ("strength",) else "here"
-        lines.append(f"{names} {verb} nothing {beside} (network {result.settings.network}): left aside")
+        lines.append(f"{names} {verb} nothing here (network {result.settings.network}): left aside")
     tonality = result.choices[0].style_tonality if result.choices else ()
     aligned = any(choice.how not in ("none", "parts") for choice in result.choices)
     if result.settings.align == "auto" and not aligned and any(t >= TONAL for t in tonality):
