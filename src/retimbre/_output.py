@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from retimbre.errors import InputError, RetimbreError
+from retimbre.errors import InputError, RetimbreError, shown
 
 PARTIAL = ".retimbre-part"
 """Suffix of every file that is not finished; no pattern for sound, such as ``*.wav``, finds it."""
@@ -23,6 +23,20 @@ _TEMPORARY = re.compile(r"\.(\d+)-[0-9a-f]{16}" + re.escape(PARTIAL))
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _LONGEST_NAME = 255  # bytes, on most file systems
 _RESERVE = 1 << 26  # bytes of a disk that are left free
+
+
+def as_path(path: object, noun: str) -> Path:
+    """Take a path of any type for what it is.
+
+    Raises:
+        InputError: it is none, or empty, or holds a zero byte.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{noun} is {shown(path)} ({type(path).__name__}): expected a path")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InputError(f"{noun} is {shown(text)!r}: expected the name of a file")
+    return Path(text)
 
 
 def temporary_path(folder: Path) -> Path:
@@ -150,9 +164,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         InputError: the name is empty, a folder or not allowed, the file is read-only, or its folder is
             missing or not writable.
     """
-    if not os.fspath(path):
-        raise InputError("the name of the output is empty: expected the name of a file")
-    path = Path(path)
+    path = as_path(path, "the output")
     target = Path(os.path.realpath(path))
     probe = temporary_path(target.parent)
     try:

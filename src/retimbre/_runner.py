@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from retimbre.errors import DivergedError, Terminated
+from retimbre.errors import DivergedError, InputError, Terminated, shown
 from retimbre.optim.step import OnStep, Report, Step, StopReason
 from retimbre.result import Block
 
@@ -32,6 +32,8 @@ class Runner:
     """
 
     def __init__(self, n_blocks: int, *, jobs: int = 1, on_step: OnStep | None = None) -> None:
+        if on_step is not None and not callable(on_step):
+            raise InputError(f"on_step is {shown(on_step)}: expected a function of a Step")
         self.steps: list[Step] = []
         self._interrupted = self._terminated = False
         self._on_step, self._jobs = on_step, min(jobs, n_blocks)

@@ -11,11 +11,11 @@ from dataclasses import replace
 from retimbre._runner import Runner
 from retimbre._texture_block import TextureMaker
 from retimbre.alignment.passage import Passage
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 from retimbre.networks.registry import network_spec
 from retimbre.optim.step import PARTIAL, OnStep
 from retimbre.result import Result
-from retimbre.settings import Settings
+from retimbre.settings import Settings, check_settings, plain
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples, Sound, collect
 from retimbre.sound.clips import MAX_WORKING_RATE, Clip, as_sound, excerpts, input_paths, normalized
@@ -66,7 +66,7 @@ def texture(
     24000
     """
     began = time.perf_counter()
-    settings = settings or Settings()
+    settings = check_settings(settings)
     sound = as_sound(style, "style")
     target = (
         None
@@ -82,11 +82,12 @@ def texture(
             f"network is {settings.network}: expected one that takes a spectrogram, such as kernel"
         )
     shortest = window.n_fft / rate
-    if not shortest <= seconds < math.inf:
+    if (number := plain(seconds)) is None or not shortest <= number < math.inf:
         raise InputError(
-            f"the texture is to last {seconds} s: expected a number of seconds, at least one window, "
+            f"the texture is to last {shown(seconds)} s: expected a number of seconds, at least one window, "
             f"{shortest:.3f} s"
         )
+    seconds = number
     if loop:
         hop_length = hop_dividing(round(seconds * rate), window.hop_length)
         window = replace(window, hop_length=hop_length)

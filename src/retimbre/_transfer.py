@@ -10,11 +10,11 @@ from retimbre._block import PreparedStyle, make_block, prepare_style
 from retimbre._content import Content, ContentBlock
 from retimbre._runner import Runner
 from retimbre.alignment.registry import check_alignment
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 from retimbre.networks.registry import Network, NetworkSpec, network_spec
 from retimbre.optim.step import PARTIAL, OnStep, Report
 from retimbre.result import Block, Result
-from retimbre.settings import Settings, ignored_settings
+from retimbre.settings import Settings, check_settings, ignored_settings
 from retimbre.sound import blocks, files
 from retimbre.sound.audio import Samples, is_silent
 from retimbre.sound.clips import Clip, Mix, as_mix, excerpts, input_paths
@@ -54,10 +54,17 @@ class Transfer:
     def __init__(
         self, style: Clip | Mix, settings: Settings | None = None, *, network: Network | None = None
     ) -> None:
-        self.settings = settings = settings or Settings()
+        self.settings = settings = check_settings(settings)
         compute_device(settings)
         if network is not None and settings.resolutions != "one":
             raise InputError("resolutions is three: expected one, as a network object sees one window")
+        if network is not None and not all(
+            hasattr(network, name) for name in ("__call__", "content_layers", "style_layers")
+        ):
+            raise InputError(
+                f"network is {shown(network)}: expected an object to call, with content_layers and "
+                "style_layers; a name goes into the settings"
+            )
         self._network: Any = network_spec(settings.network) if network is None else network
         self._takes_samples = getattr(self._network, "sample_rate", None) is not None
         check_alignment(settings, takes_samples=self._takes_samples)

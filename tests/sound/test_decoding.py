@@ -1,6 +1,8 @@
 """Files whose headers lie, do not know, or are of something else; PyAV's decoder is the judge of lengths."""
 
+import os
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +150,29 @@ def test_other_files_that_ffmpeg_reads_are_read(
     path = tmp_path / "clip.mp3"  # the name says nothing
     encode(path, codec, sweeps(0.5, rate), rate, container)
     assert read(path).n_samples == decoded_length(path) > 0.5 * rate - 1
+
+
+def test_an_ogg_with_a_page_twice_is_refused(tmp_path: Path, sweeps: Sweeps) -> None:
+    """A decoder passes over the second, whatever is in it, where another one plays it."""
+    path = tmp_path / "clip.ogg"
+    soundfile.write(path, sweeps(20.0, 22_050).T, 22_050)
+    data = path.read_bytes()
+    places = [at for at in range(len(data)) if data[at : at + 4] == b"OggS"]
+    assert len(places) > 4
+    page = data[places[3] : places[4]]
+    path.write_bytes(data[: places[4]] + page + data[places[4] :])
+    with pytest.raises(AudioReadError, match=r"clip\.ogg is damaged: page 3 of its stream is there twice"):
+        read(path)
+
+
+def test_zeros_before_and_behind_are_no_sound(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp3"
+    path.touch()
+    os.truncate(path, 1 << 40)  # sparse: a search through all of it would take an hour
+    began = time.monotonic()
+    with pytest.raises(AudioReadError, match="it is nothing but zeros"):
+        read(path)
+    assert time.monotonic() - began < 2
 
 
 OTHERS = {

@@ -14,6 +14,7 @@ import typer
 
 from retimbre import __version__
 from retimbre.apps.places import shown
+from retimbre.errors import printable
 
 if TYPE_CHECKING:
     from retimbre.optim.step import OnStep, Step
@@ -25,9 +26,8 @@ def say(message: str) -> None:
 
     Control characters, which a name may hold, are written as escapes.
     """
-    plain = "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in message)
     with suppress(OSError):
-        typer.echo(f"retimbre: {plain}", err=True)
+        typer.echo(f"retimbre: {printable(message)}", err=True)
 
 
 @contextmanager

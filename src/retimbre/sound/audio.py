@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from retimbre.errors import InputError, shown
+from retimbre.settings import plain
 
 Samples = npt.NDArray[np.float32]
 """float32 of shape (C, N); full scale is [-1, 1]."""
@@ -186,8 +186,8 @@ def check_rate(sample_rate: object) -> None:
     """Raise an InputError for a rate (Hz) that is out of range or no whole number."""
     if getattr(sample_rate, "shape", ()) or isinstance(sample_rate, Sequence):
         raise InputError(f"the sample rate is {shown(sample_rate)}: expected (samples, rate), in this order")
-    number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
-    if not number or not MIN_RATE <= sample_rate <= MAX_RATE or sample_rate % 1:  # type: ignore[operator]
+    rate = plain(sample_rate)
+    if rate is None or not MIN_RATE <= rate <= MAX_RATE or rate % 1:
         raise InputError(
             f"the sample rate is {shown(sample_rate)} Hz: "
             f"expected {MIN_RATE} to {MAX_RATE} Hz, a whole number"

@@ -106,6 +106,8 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
     for section in sections:
         if section.missing:
             raise _truncated(name, section.missing)
+        if section.damage:
+            raise AudioReadError(f"{name} is damaged: {section.damage}; export or download it again")
         n_before = n_samples
         is_open = False
         try:

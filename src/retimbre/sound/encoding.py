@@ -61,7 +61,7 @@ def format_of(path: Path, format: str | None) -> str:
         InputError: no format that is written.
     """
     name = path.suffix[1:].lower() if format is None else format
-    if name in FORMATS:
+    if isinstance(name, str) and name in FORMATS:
         return name
     if format is not None:
         raise InputError(f"the format is {shown(format)}: expected one of {', '.join(FORMATS)}")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retimbre._output import atomic, check_space, check_writable, is_stream, partial_path
-from retimbre.errors import AudioReadError, InputError
+from retimbre._output import as_path, atomic, check_space, check_writable, is_stream, partial_path
+from retimbre.errors import AudioReadError, InputError, shown
 from retimbre.sound.audio import Audio, Extent, Samples, Sound, check_rate, collect, recut
 from retimbre.sound.decoding import decoded
 from retimbre.sound.encoding import FORMATS, check_format, encode, format_of
@@ -47,9 +47,7 @@ class Recording:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        if not os.fspath(path):
-            raise AudioReadError("the name of a file is empty: expected a file of sound")
-        self.path = path = Path(path)
+        self.path = path = as_path(path, "the file")
         self._copy = Copy(path) if path == STDIN or is_stream(path) else None
         self._file = path if self._copy is None else self._copy.path
         try:
@@ -130,6 +128,8 @@ def write(path: str | os.PathLike[str], sound: Sound, *, format: str | None = No
             a folder that is missing or cannot be written to.
         RetimbreError: writing failed half-way; nothing is left.
     """
+    if not all(hasattr(sound, name) for name in ("pieces", "sample_rate", "n_channels")):
+        raise InputError(f"the sound is {shown(sound)} ({type(sound).__name__}): expected an Audio")
     check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
     _write(Path(path), sound, format_of(Path(path), format), limit=None)
 

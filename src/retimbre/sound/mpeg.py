@@ -23,6 +23,7 @@ _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 
 _HEADER_RATE = 5  # index of 64 and of 40 kbit/s: a frame that is long enough for the header at any rate
 _LEAST = 3  # frames in a row that make a stream
 _JUNK = 1000  # bytes between frames that a decoder passes over
+_START = 1 << 20  # bytes before the first frame, behind a tag
 
 
 @dataclass
@@ -74,22 +75,22 @@ def _section(path: Path, data: mmap.mmap, stream: _Stream, end: int) -> Section:
 def _streams(data: mmap.mmap, at: int, end: int) -> list[_Stream]:
     """Find the streams between two bytes."""
     found: list[_Stream] = []
-    in_step = False
-    while 0 <= at <= end - 4:
+    in_step, first = False, at
+    while 0 <= at <= end - 4 and (found or at - first < _START):
         length = frame_bytes(data[at : at + 4])
         if length and (in_step or _follow(data, at, end, any_number=not found)):
             stream, xing = (found[-1] if found else None), _read_xing(data[at : at + 256])
             alike = stream is not None and _alike(stream.header, data[at : at + 4])
             if stream is None or xing is not None or not alike or at - stream.end > _JUNK:
                 if in_step and not alike and not _follow(data, at, end):
-                    in_step, at = False, data.find(b"\xff", at + 1)
+                    in_step, at = False, data.find(b"\xff", at + 1, end if found else first + _START)
                     continue
                 stream = _Stream(at, data[at : at + 4], xing)
                 found.append(stream)
             stream.add(at, length)
             in_step, at = True, at + length
         else:
-            in_step, at = False, data.find(b"\xff", at + 1)
+            in_step, at = False, data.find(b"\xff", at + 1, end if found else first + _START)
     return found
 
 

@@ -13,7 +13,10 @@ from retimbre.sound.sections import Section
 
 def sections(path: Path) -> Iterator[Section]:
     """Give the streams of an Ogg file that follow one another; mostly the file itself."""
-    places = _links(path)
+    places, fault = _links(path)
+    if fault:
+        yield Section(path, damage=fault)
+        return
     if len(places) < 2:
         yield Section(path, missing=_unfinished(path) if places == [0] else "")
         return
@@ -22,9 +25,13 @@ def sections(path: Path) -> Iterator[Section]:
         yield Section(path, start, end, missing=_unfinished(path) if number == len(places) else "")
 
 
-def _links(path: Path) -> list[int]:
-    """Find where the streams of an Ogg file begin that follow one another, in bytes."""
+def _links(path: Path) -> tuple[list[int], str]:
+    """Find where the streams of an Ogg file begin that follow one another, in bytes; and a fault of theirs.
+
+    A decoder passes over a page that is there twice, whatever is in it.
+    """
     starts, was_first, at = [], False, 0
+    fault, last = "", dict[bytes, int]()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         while 0 <= at <= len(data) - 27:
             if data[at : at + 4] != b"OggS":
@@ -33,9 +40,14 @@ def _links(path: Path) -> list[int]:
             is_first = bool(data[at + 5] & 2)
             if is_first and not was_first:  # several in a row are one beside the other
                 starts.append(at)
+                last.clear()
+            stream, number = data[at + 14 : at + 18], int.from_bytes(data[at + 18 : at + 22], "little")
+            if number <= last.get(stream, -1):
+                fault = f"page {number} of its stream is there twice, or out of order"
+            last[stream] = number
             was_first, n_segments = is_first, data[at + 26]
             at += 27 + n_segments + sum(data[at + 27 : at + 27 + n_segments])
-    return starts
+    return starts, fault
 
 
 def _unfinished(path: Path) -> str:

@@ -19,6 +19,7 @@ class Section:
         end: Byte after the last; ``None`` for the whole file as it is.
         prefix: Bytes that the decoder is given before the part.
         missing: Fault of a part that is truncated; empty for one that is not.
+        damage: Fault of a part that is damaged otherwise; likewise.
         is_exact: Whether its header counts its samples exactly.
     """
 
@@ -27,6 +28,7 @@ class Section:
     end: int | None = None
     prefix: bytes = b""
     missing: str = ""
+    damage: str = ""
     is_exact: bool = True
 
     def opened(self) -> io.RawIOBase | io.BufferedReader:
