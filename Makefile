@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: demo test check docs bench quality pictures build clean
+.PHONY: demo test check docs bench faults quality pictures build clean
 
 $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "retimbre needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -40,6 +40,9 @@ pictures: $(VENV)/ready-test $(VENV)/files
 bench: $(VENV)/ready-test
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/run.py
+
+faults: $(VENV)/ready-test
+	$(BIN)/python -m benchmarks.faults
 
 quality: $(VENV)/ready-test $(VENV)/files
 	$(BIN)/python -m study -o quality

@@ -7,13 +7,25 @@ import retimbre
 
 ROOT = Path(retimbre.__file__).parent
 STOREYS = [
-    *("errors", "settings", "_output", "sound", "networks", "losses", "optim", "alignment", "result"),
+    *(
+        "_threads",
+        "errors",
+        "settings",
+        "_output",
+        "sound",
+        "networks",
+        "losses",
+        "optim",
+        "alignment",
+        "result",
+    ),
     *("_synthesis", "_spectrogram_domain", "_sample_domain", "_content", "_block", "_runner"),
     *("_transfer", "_texture_block", "_texture", "_api", "metrics", "report", "music", "apps"),
 ]
 INSIDE = {
     "sound": [
-        *("audio", "truncation", "streams", "files", "spool", "loudness", "limiter"),
+        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding", "encoding", "pipes"),
+        *("files", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),
     ],
@@ -44,8 +56,9 @@ INSIDE = {
             "compare",
             "demo",
             "explanation",
-            "interrupts",
             "standard_streams",
+            "interrupts",
+            "places",
             "console",
             "flags",
             "weights_cli",

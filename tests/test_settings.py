@@ -98,7 +98,13 @@ def test_neither_a_strength_nor_a_content_weight_is_the_default() -> None:
 
 
 def test_real_numbers_may_be_written_as_whole_ones() -> None:
-    assert Settings(strength=1, tolerance=0, content_weight=5).strength == 1
+    assert Settings(strength=1, tolerance=0).strength == 1
+    assert Settings(content_weight=5).content_weight == 5
+
+
+def test_a_strength_and_a_content_weight_exclude_each_other() -> None:
+    with pytest.raises(InputError, match=r"strength is 0\.5 and content_weight is 2: expected one of them"):
+        Settings(strength=0.5, content_weight=2)
 
 
 @pytest.mark.parametrize("name", CHOICES)

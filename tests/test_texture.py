@@ -214,9 +214,9 @@ def test_styles_that_cannot_be_used() -> None:
     with pytest.raises(InputError, match="the style is silent"):
         texture(Audio(np.zeros(RATE, np.float32), RATE), 1.0)
     with pytest.raises(InputError, match=r"the style lasts 0\.006 s"):
-        texture(Audio(np.ones(100, np.float32), RATE), 1.0)
+        texture(Audio(np.linspace(0, 1, 100, dtype=np.float32), RATE), 1.0)
 
 
 def test_a_network_that_hears_samples_is_refused() -> None:
     with pytest.raises(InputError, match="network is vggish: expected one that takes a spectrogram"):
-        texture((np.ones(8000), 16_000), 1.0, Settings(network="vggish", random_weights=True))
+        texture((np.linspace(0, 1, 8000), 16_000), 1.0, Settings(network="vggish", random_weights=True))

@@ -7,10 +7,9 @@ The public names stand in :mod:`retimbre._api`. They are imported when one is fi
 import os
 from typing import TYPE_CHECKING
 
-if "OMP_WAIT_POLICY" not in os.environ:
-    # Two runs on the same cores stall each other where waiting threads spin (docs/performance.md). GNU's
-    # OpenMP, torch's on Linux, reads this as torch is loaded; elsewhere it means nothing.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+from retimbre import _threads
+
+_threads.prepare(os.environ)
 
 __version__ = "0.1.0"
 

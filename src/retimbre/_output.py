@@ -1,16 +1,123 @@
-"""Atomic writing of files, and checks before the work that it will be possible."""
+"""Atomic writing of files, temporary files, and checks before the work that it will be possible."""
 
 import contextlib
 import os
+import re
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from retimbre.errors import InputError, RetimbreError
+from retimbre.errors import InputError, RetimbreError, shown
 
-_PARTIAL = ".retimbre-part"
+PARTIAL = ".retimbre-part"
+"""Suffix of every file that is not finished; no pattern for sound, such as ``*.wav``, finds it."""
+
+STALE_SECONDS = 24 * 3600
+"""Age at which a temporary file whose process is gone is taken for a remnant."""
+
+_TEMPORARY = re.compile(r"\.(\d+)-[0-9a-f]{16}" + re.escape(PARTIAL))
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_LONGEST_NAME = 255  # bytes, on most file systems
+_RESERVE = 1 << 26  # bytes of a disk that are left free
+
+
+def as_path(path: object, noun: str) -> Path:
+    """Take a path of any type for what it is.
+
+    Raises:
+        InputError: it is none, or empty, or holds a zero byte.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{noun} is {shown(path)} ({type(path).__name__}): expected a path")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InputError(f"{noun} is {shown(text)!r}: expected the name of a file")
+    return Path(text)
+
+
+def temporary_path(folder: Path) -> Path:
+    """Give a new name for a temporary file in a folder; it holds the number of this process."""
+    return folder / f".{os.getpid()}-{secrets.token_hex(8)}{PARTIAL}"
+
+
+def partial_path(path: Path) -> Path:
+    """Give the name beside ``path`` for the result of a run that ended before its time.
+
+    >>> partial_path(Path("folder/out.wav")).name
+    'out.wav.retimbre-part'
+    """
+    stem = os.fsencode(path.name)[: _LONGEST_NAME - len(PARTIAL)]
+    return path.with_name(os.fsdecode(stem) + PARTIAL)
+
+
+def remove_own(*folders: str | os.PathLike[str]) -> None:
+    """Remove the temporary files of this process, which ends before it can close them."""
+    for file, pid in _temporary_files(folders):
+        if pid == os.getpid():
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+
+def remove_stale(*folders: str | os.PathLike[str]) -> None:
+    """Remove temporary files that are older than a day and whose process is gone."""
+    for file, pid in _temporary_files(folders):
+        with contextlib.suppress(OSError):
+            if time.time() - file.stat().st_mtime > STALE_SECONDS and not _runs(pid):
+                file.unlink()
+
+
+def _temporary_files(folders: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[Path, int]]:
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                found = _TEMPORARY.fullmatch(entry.name)
+                if found:
+                    yield Path(entry.path), int(found[1])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is there and is neither a file nor a folder: a pipe, a device, a socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def spool_folder(output: Path | None) -> Path:
+    """Give the folder for temporary files: that of the output, or the system's."""
+    return Path(tempfile.gettempdir()) if output is None or is_stream(output) else output.parent
+
+
+def check_space(folder: Path, n_bytes: int) -> None:
+    """Check that a folder's disk has room.
+
+    Raises:
+        RetimbreError: it has not.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return
+    if free < n_bytes + _RESERVE:
+        raise RetimbreError(
+            f"{folder} has {free / 1e9:.2f} GB left: expected {(n_bytes + _RESERVE) / 1e9:.2f} GB for the "
+            "samples; make room, or write elsewhere"
+        )
 
 
 @contextlib.contextmanager
@@ -25,7 +132,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
+    temporary = temporary_path(target.parent)
     try:
         yield temporary
         with contextlib.suppress(FileNotFoundError):
@@ -51,15 +158,15 @@ def make_folder(path: Path, advice: str = "expected a folder of yours") -> None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check that a file of this name can be written.
+    """Check that a file of this name can be written. Stale temporary files in its folder are removed.
 
     Raises:
-        InputError: the name is a folder or not allowed, the file is read-only, or its folder is missing or
-            not writable.
+        InputError: the name is empty, a folder or not allowed, the file is read-only, or its folder is
+            missing or not writable.
     """
-    path = Path(path)
+    path = as_path(path, "the output")
     target = Path(os.path.realpath(path))
-    probe = target.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
+    probe = temporary_path(target.parent)
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder: expected the name of a file")
@@ -76,3 +183,4 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise InputError(
             f"{path.parent} cannot be written to ({error.strerror}): expected a folder of yours"
         ) from error
+    remove_stale(target.parent)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from retimbre.errors import DivergedError
+from retimbre.errors import DivergedError, InputError, Terminated, shown
 from retimbre.optim.step import OnStep, Report, Step, StopReason
 from retimbre.result import Block
 
@@ -32,8 +32,10 @@ class Runner:
     """
 
     def __init__(self, n_blocks: int, *, jobs: int = 1, on_step: OnStep | None = None) -> None:
+        if on_step is not None and not callable(on_step):
+            raise InputError(f"on_step is {shown(on_step)}: expected a function of a Step")
         self.steps: list[Step] = []
-        self._interrupted = False
+        self._interrupted = self._terminated = False
         self._on_step, self._jobs = on_step, min(jobs, n_blocks)
         self._done = [0.0] * n_blocks
         self._lock, self._stop = threading.Lock(), threading.Event()
@@ -109,7 +111,8 @@ class Runner:
             try:
                 if self._on_step is not None:
                     self._on_step(counted)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
+                self._terminated = isinstance(interrupt, Terminated)
                 self._stop.set()
             return counted
 
@@ -127,7 +130,9 @@ class Runner:
         reasons = [block.stopped for block in blocks]
         if "diverged" in reasons:
             return "diverged"
-        return "interrupted" if self._interrupted or "interrupted" in reasons else reasons[-1]
+        if self._interrupted or "interrupted" in reasons:
+            return "terminated" if self._terminated else "interrupted"
+        return reasons[-1]
 
     def check(self) -> None:
         """Raise a ``KeyboardInterrupt`` after a stop."""

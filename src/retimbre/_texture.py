@@ -7,20 +7,19 @@ import math
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from retimbre._runner import Runner
 from retimbre._texture_block import TextureMaker
 from retimbre.alignment.passage import Passage
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 from retimbre.networks.registry import network_spec
-from retimbre.optim.step import OnStep
+from retimbre.optim.step import PARTIAL, OnStep
 from retimbre.result import Result
-from retimbre.settings import Settings
+from retimbre.settings import Settings, check_settings, plain
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples, Sound, collect
 from retimbre.sound.clips import MAX_WORKING_RATE, Clip, as_sound, excerpts, input_paths, normalized
-from retimbre.sound.limiter import match_loudness
+from retimbre.sound.limiter import LIMIT, match_loudness
 from retimbre.sound.loops import Plan, hop_dividing, match_loop, overlap_add, resample_periodic
 from retimbre.sound.loudness import loudness
 from retimbre.sound.stft import Window, compute_device
@@ -33,6 +32,7 @@ def texture(
     *,
     loop: bool = False,
     output: str | os.PathLike[str] | None = None,
+    output_format: str | None = None,
     on_step: OnStep | None = None,
 ) -> Result:
     """Make new sound of any length with the style's statistics and no content.
@@ -50,6 +50,7 @@ def texture(
         settings: :class:`Settings`; its defaults if ``None``.
         loop: Make the end join the start.
         output: File to write.
+        output_format: As in :meth:`Transfer.__call__`.
         on_step: Called with a :class:`Step` after every evaluation. ``KeyboardInterrupt``, raised in it or by
             Ctrl-C, ends the run: the result is then as long as the blocks made so far.
 
@@ -65,13 +66,13 @@ def texture(
     24000
     """
     began = time.perf_counter()
-    settings = settings or Settings()
-    output = None if output is None else Path(output)
+    settings = check_settings(settings)
     sound = as_sound(style, "style")
-    if output is not None:
-        files.check_output(
-            output, sample_rate=sound.sample_rate, n_channels=sound.n_channels, inputs=input_paths(style)
-        )
+    target = (
+        None
+        if output is None
+        else files.Output.checked(output, output_format, sound, inputs=input_paths(style))
+    )
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, compute_device(settings))
     pieces = excerpts(sound, settings)
@@ -81,11 +82,12 @@ def texture(
             f"network is {settings.network}: expected one that takes a spectrogram, such as kernel"
         )
     shortest = window.n_fft / rate
-    if not shortest <= seconds < math.inf:
+    if (number := plain(seconds)) is None or not shortest <= number < math.inf:
         raise InputError(
-            f"the texture is to last {seconds} s: expected a number of seconds, at least one window, "
+            f"the texture is to last {shown(seconds)} s: expected a number of seconds, at least one window, "
             f"{shortest:.3f} s"
         )
+    seconds = number
     if loop:
         hop_length = hop_dividing(round(seconds * rate), window.hop_length)
         window = replace(window, hop_length=hop_length)
@@ -100,14 +102,16 @@ def texture(
     stopped = runner.stop_reason(records)
     whole = overlap_add([plan.trimmed(block.samples) for block in blocks], plan.step, ring=loop)
     made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
+    delivery = files.deliver(made, target, limit=LIMIT, is_partial=stopped in PARTIAL)
     return Result(
-        clip=files.deliver(made, output),
+        clip=delivery.clip,
         settings=settings,
         steps=tuple(runner.steps),
         blocks=records,
         stopped=stopped,
         seconds=time.perf_counter() - began,
         ignored=spec.ignored(settings),
+        delivery=delivery,
     )
 
 

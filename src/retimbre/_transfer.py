@@ -4,22 +4,21 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from retimbre._block import PreparedStyle, make_block, prepare_style
 from retimbre._content import Content, ContentBlock
 from retimbre._runner import Runner
 from retimbre.alignment.registry import check_alignment
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 from retimbre.networks.registry import Network, NetworkSpec, network_spec
-from retimbre.optim.step import OnStep, Report
+from retimbre.optim.step import PARTIAL, OnStep, Report
 from retimbre.result import Block, Result
-from retimbre.settings import Settings, ignored_settings
+from retimbre.settings import Settings, check_settings, ignored_settings
 from retimbre.sound import blocks, files
-from retimbre.sound.audio import Samples
+from retimbre.sound.audio import Samples, is_silent
 from retimbre.sound.clips import Clip, Mix, as_mix, excerpts, input_paths
-from retimbre.sound.limiter import Limited, match_loudness
+from retimbre.sound.limiter import LIMIT, match_loudness
 from retimbre.sound.spool import Spool
 from retimbre.sound.stft import compute_device
 
@@ -55,10 +54,17 @@ class Transfer:
     def __init__(
         self, style: Clip | Mix, settings: Settings | None = None, *, network: Network | None = None
     ) -> None:
-        self.settings = settings = settings or Settings()
+        self.settings = settings = check_settings(settings)
         compute_device(settings)
         if network is not None and settings.resolutions != "one":
             raise InputError("resolutions is three: expected one, as a network object sees one window")
+        if network is not None and not all(
+            hasattr(network, name) for name in ("__call__", "content_layers", "style_layers")
+        ):
+            raise InputError(
+                f"network is {shown(network)}: expected an object to call, with content_layers and "
+                "style_layers; a name goes into the settings"
+            )
         self._network: Any = network_spec(settings.network) if network is None else network
         self._takes_samples = getattr(self._network, "sample_rate", None) is not None
         check_alignment(settings, takes_samples=self._takes_samples)
@@ -87,6 +93,7 @@ class Transfer:
         *,
         strength: float | None = None,
         output: str | os.PathLike[str] | None = None,
+        output_format: str | None = None,
         on_step: OnStep | None = None,
     ) -> Result:
         """Give a content the sound of the style.
@@ -100,6 +107,8 @@ class Transfer:
             content: The clip whose notes and rhythm are kept, or what :meth:`prepare` made of it.
             strength: How much style, 0 to 1, instead of the settings'.
             output: File to write. With it, and with paths as clips, no clip is ever in memory as a whole.
+            output_format: ``"wav"``, ``"flac"``, ``"ogg"``, ``"opus"`` or ``"mp3"``, where the suffix of the
+                output does not say it.
             on_step: Called with a :class:`Step` after every evaluation, by one thread at a time.
                 ``KeyboardInterrupt``, raised in it or by Ctrl-C, ends the run with the best result so far:
                 of a clip in blocks those that are done, and the content from there on.
@@ -117,37 +126,38 @@ class Transfer:
         """
         began = time.perf_counter()
         settings = self.settings if strength is None else replace(self.settings, strength=strength)
-        output = None if output is None else Path(output)
         content = self._opened(content)
         sound = content.sound
-        if output is not None:
-            files.check_output(
-                output,
-                sample_rate=sound.sample_rate,
-                n_channels=sound.n_channels,
-                inputs=[*content.paths, *self._paths],
-            )
+        target = (
+            None
+            if output is None
+            else files.Output.checked(output, output_format, sound, inputs=[*content.paths, *self._paths])
+        )
         if settings.content_weight is None and settings.strength == 0:
-            untouched = Limited(sound, ceiling=1.0)
-            clip = files.deliver(untouched, output)
-            return Result(clip, settings, (), (), "untouched", time.perf_counter() - began)
+            same = files.deliver(sound, target)
+            took = time.perf_counter() - began
+            return Result(same.clip, settings, (), (), "untouched", took, delivery=same)
         runner = Runner(len(content.places), jobs=settings.jobs, on_step=on_step)
         made: list[Block] = []
-        with Spool(sound.sample_rate, sound.n_channels, output and output.parent) as spool:
+        folder = None if target is None else target.path.parent
+        with Spool(sound.sample_rate, sound.n_channels, folder) as spool:
             parts = self._parts(content, settings, runner, made)
             for piece in blocks.join(parts, sound.n_samples, sound.n_channels):
                 spool.append(piece)
             stopped = runner.stop_reason(made)
             whole = spool if spool.is_silent else match_loudness(spool, content.loudness)
-            clip = files.deliver(whole, output)
+            quieter = 0.0 if isinstance(whole, Spool) else whole.missing(content.loudness)
+            delivery = files.deliver(whole, target, limit=LIMIT, is_partial=stopped in PARTIAL)
         return Result(
-            clip=clip,
+            clip=delivery.clip,
             settings=settings,
             steps=tuple(runner.steps),
             blocks=tuple(made),
             stopped=stopped,
             seconds=time.perf_counter() - began,
             ignored=self._ignored(settings),
+            delivery=delivery,
+            quieter=quieter + delivery.lowered,
         )
 
     def _opened(self, content: Clip | Content) -> Content:
@@ -169,7 +179,7 @@ class Transfer:
         style = self._style_for(content)
 
         def make(block: ContentBlock, report: Report) -> Block | None:
-            return make_block(block, style, settings, report) if block.samples.any() else None
+            return None if is_silent(block.samples) else make_block(block, style, settings, report)
 
         for block, done in runner.run(content.blocks(), make):
             samples = block.samples if done is None or done.samples is None else done.samples
@@ -198,6 +208,7 @@ def transfer(
     *,
     network: Network | None = None,
     output: str | os.PathLike[str] | None = None,
+    output_format: str | None = None,
     on_step: OnStep | None = None,
 ) -> Result:
     """Give the content's notes and rhythm the style's sound: ``Transfer(style, settings)(content)``.
@@ -210,6 +221,7 @@ def transfer(
         settings: As in :class:`Transfer`.
         network: As in :class:`Transfer`.
         output: As in :meth:`Transfer.__call__`.
+        output_format: As in :meth:`Transfer.__call__`.
         on_step: As in :meth:`Transfer.__call__`.
 
     Raises:
@@ -225,4 +237,6 @@ def transfer(
     >>> result.audio.n_channels, result.audio.n_samples, result.audio.sample_rate
     (1, 11025, 22050)
     """
-    return Transfer(style, settings, network=network)(content, output=output, on_step=on_step)
+    return Transfer(style, settings, network=network)(
+        content, output=output, output_format=output_format, on_step=on_step
+    )

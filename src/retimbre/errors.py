@@ -26,11 +26,26 @@ def shown(value: object) -> str:
     if isinstance(shape, tuple) and shape:
         return f"an array of shape {tuple(shape)}"
     text = " ".join(str(value).split()) or repr(value)
+    text = printable(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def printable(text: str) -> str:
+    r"""Write what does not print as escapes, such as line ends and control characters in the name of a file.
+
+    >>> printable("new\nline.wav") == r"new\nline.wav"
+    True
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class RetimbreError(Exception):
     """Base of every error that retimbre raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(RetimbreError, ValueError):
@@ -43,6 +58,10 @@ class AudioReadError(RetimbreError):
 
 class WeightsError(RetimbreError):
     """Trained weights that are missing, damaged or of the wrong shape."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Interrupt after which an output keeps what it held; the best result so far goes beside it."""
 
 
 class DependencyError(RetimbreError):

@@ -7,10 +7,13 @@ from pathlib import Path
 from statistics import fmean
 
 from retimbre.alignment.target import Choice
+from retimbre.errors import InputError
 from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
 from retimbre.sound import files
 from retimbre.sound.audio import Audio, Samples
+from retimbre.sound.files import Delivery
+from retimbre.sound.limiter import LIMIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +45,18 @@ class Result:
     """The result of a transfer or a texture.
 
     Attributes:
-        clip: The clip, or the path that it was written to.
+        clip: The clip, or the path that it was written to: that of the output, and of a run that diverged or
+            was terminated one beside it.
         settings: Settings of the run.
         steps: One per evaluation, in order; empty at strength 0.
         blocks: One record for each block that was worked on; silent ones are not.
         stopped: Reason for the end: that of the block that ended before its time, or else of the last one;
-            ``"untouched"`` at strength 0. Of a run that was interrupted or diverged the clip is the best
-            before that.
+            ``"untouched"`` at strength 0. Of a run that was interrupted, terminated or diverged the clip is
+            the best before that.
         seconds: Time taken.
         ignored: Names of the settings that mean nothing here, though they were set.
+        delivery: Record of the writing: samples that were clipped, the rate that was written.
+        quieter: LU below the loudness that was meant, where that would have had samples over -1 dBFS.
     """
 
     clip: Audio | Path
@@ -60,6 +66,19 @@ class Result:
     stopped: StopReason
     seconds: float
     ignored: tuple[str, ...] = ()
+    delivery: Delivery | None = None
+    quieter: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        """The file that was written.
+
+        Raises:
+            InputError: the clip is in memory.
+        """
+        if not isinstance(self.clip, Path):
+            raise InputError("the clip was not written: expected a run with an output")
+        return self.clip
 
     @property
     def audio(self) -> Audio:
@@ -99,5 +118,9 @@ class Result:
         return fmean(map(of, self.blocks)) if self.blocks else otherwise
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the clip; the suffix says the format (:func:`retimbre.write`)."""
-        files.write(path, self.audio)
+        """Write the clip; the suffix says the format (:func:`retimbre.write`).
+
+        No sample of the file as decoded again is over -1 dBFS, but for strength 0.
+        """
+        output = files.Output.checked(path, None, self.audio, inputs=())
+        files.deliver(self.audio, output, limit=None if self.stopped == "untouched" else LIMIT)

@@ -41,6 +41,30 @@ AppliesTo = Literal["all", "spectrogram", "network"]
 """Networks that an option means something to: all; those that take a spectrogram; those that name it."""
 
 
+def plain(value: object) -> int | float | None:
+    """Turn a number of any type, such as NumPy's, into Python's own; ``None`` for what is none.
+
+    >>> plain(3), plain(0.5), plain(True), plain("3")
+    (3, 0.5, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def check_settings(settings: object) -> "Settings":
+    """Give settings, or the defaults for ``None``.
+
+    Raises:
+        InputError: something else.
+    """
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise InputError(f"settings is {shown(settings)} ({type(settings).__name__}): expected a Settings")
+    return settings
+
+
 def _option(
     default: Any,
     help: str,
@@ -201,9 +225,13 @@ class Settings:
             expected = _mismatch(value, hints[field.name], field.metadata)
             if expected:
                 raise InputError(f"{field.name} is {shown(value)}: expected {expected}")
-            if isinstance(value, Real) and not isinstance(value, bool):
-                plain = int(value) if isinstance(value, Integral) else float(value)
-                object.__setattr__(self, field.name, plain)  # the record of a run holds Python's own numbers
+            if (number := plain(value)) is not None:
+                object.__setattr__(self, field.name, number)  # the record of a run holds Python's own numbers
+        if self.strength is not None and self.content_weight is not None:
+            raise InputError(
+                f"strength is {self.strength:g} and content_weight is {self.content_weight:g}: expected one "
+                "of them, as either says how much style"
+            )
         if self.align in _FORMER_ALIGN:
             raise InputError(f"align is {self.align}: expected {_FORMER_ALIGN[self.align]}, its new name")
         if self.taps % 2 == 0:
@@ -231,10 +259,8 @@ def ignored_settings(settings: Settings, *, read: Collection[str], takes_samples
     for field in dataclasses.fields(settings):
         if getattr(settings, field.name) != field.default:
             applies_to = field.metadata["applies_to"]
-            if (
-                (applies_to == "network" and field.name not in read)
-                or (applies_to == "spectrogram" and takes_samples)
-                or (field.name == "strength" and settings.content_weight is not None)
+            if (applies_to == "network" and field.name not in read) or (
+                applies_to == "spectrogram" and takes_samples
             ):
                 found.append(field.name)
     return tuple(found)
@@ -251,12 +277,12 @@ def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> s
         hint = typing.get_args(hint)[0]
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
-        return "" if value in choices else f"one of {', '.join(choices)}"
+        return "" if isinstance(value, str) and value in choices else f"one of {', '.join(choices)}"
     if hint in (str, bool):
         return "" if isinstance(value, hint) else "text" if hint is str else "true or false"
     low, high = metadata["low"], metadata["high"]
-    number = isinstance(value, Real if hint is float else Integral) and not isinstance(value, bool)
-    if number and low <= value <= high:
+    number = plain(value)
+    if number is not None and (hint is float or isinstance(number, int)) and low <= number <= high:
         return ""
     noun = "a number" if hint is float else "a whole number"
     return f"{noun} from {low:.19g} to {high:.19g}"

@@ -198,7 +198,7 @@ READ_ERRORS = {
     "a truncated MP3": "is truncated",
     "an MP3 cut near its end": "is truncated",
     "a truncated MP3 with a picture": "is truncated",
-    "a truncated FLAC": "cannot be read as sound",
+    "a truncated FLAC": "is truncated",
     "not audio": "cannot be read as sound",
     "zero samples": "no samples",
     "NaN": "NaN or infinite samples",
@@ -259,9 +259,14 @@ def test_m4a_without_the_package_that_reads_it(clips: Path, tmp_path: Path) -> N
         (["--init", "silence"], "init is silence: expected one of content, noise, style"),
         (["--optimizer", "sgd"], "optimizer is sgd: expected one of lbfgs, adam"),
         (["--device", "abacus"], "device is abacus: expected one of auto, cpu, cuda"),
-        (["--strength", "much"], "--strength"),
-        (["--n-iter", "2.5"], "--n-iter"),
-        (["--n-iter", ""], "--n-iter"),
+        (["--strength", "much"], "Invalid value for '--strength': much is none: expected a number"),
+        (["--strength", "0,5"], "0,5 is none: expected a number, with a point: 0.5"),
+        (
+            ["--strength", "0.2", "--content-weight", "1"],
+            "strength is 0.2 and content_weight is 1",
+        ),
+        (["--n-iter", "2.5"], "Invalid value for '--n-iter': 2.5 is none: expected a whole number"),
+        (["--n-iter", ""], "Invalid value for '--n-iter': '' is none: expected a whole number"),
         (["--strenght", "1"], "--strenght"),
         (["--seed"], "--seed"),
         (["third.wav"], "third.wav"),
@@ -298,7 +303,6 @@ def test_arguments_that_are_missing_or_unknown(arguments: list[str], message: st
         ("out", "expected one of"),
         ("missing/out.wav", "missing is not a folder"),
         ("folder.wav", "is a folder"),
-        ("out.opus", "cannot hold 1 channels at 22050 Hz"),
         ("n" * 300 + ".wav", "long"),
     ],
 )
@@ -593,7 +597,6 @@ def test_what_was_chosen_is_explained(tmp_path: Path, clips: Path) -> None:
     [
         (("--network", "vggish", "--random-weights", "--filters", "64"), "filters means nothing here"),
         (("--filters", "64", "--patches"), "patches, filters mean nothing here (network kernel)"),
-        (("--content-weight", "1", "--strength", "0.2"), "strength means nothing beside content_weight"),
     ],
 )
 def test_settings_that_mean_nothing_are_named_in_one_line(
@@ -645,18 +648,20 @@ main()
 """
 
 
-def test_a_run_that_diverges_writes_the_best_before_it_and_fails(clips: Path, tmp_path: Path) -> None:
+def test_a_run_that_diverges_keeps_the_best_before_it_and_fails(clips: Path, tmp_path: Path) -> None:
     pair = (clips / "mono.wav", clips / "style.wav")
     command = (sys.executable, "-W", "error", "-c", DIVERGE)
     done = run("transfer", *pair, "-o", "out.wav", "--json", cwd=tmp_path, command=command)
     assert done.returncode == 2
     assert re.fullmatch(
-        r"retimbre: error: the loss stopped being a number: wrote the best result so far "
-        r"\(evaluation \d\) to out.wav\n",
+        r"retimbre: error: the loss stopped being a number: out.wav is as it was; the best result so far "
+        r"\(evaluation \d\) is in out.wav.retimbre-part\n",
         done.stderr,
     )
     assert parse(done.stdout)["stopped"] == "diverged"
-    assert read(tmp_path / "out.wav").n_samples == read(clips / "mono.wav").n_samples
+    assert not (tmp_path / "out.wav").exists()
+    partial = read(tmp_path / "out.wav.retimbre-part")
+    assert partial.n_samples == read(clips / "mono.wav").n_samples
 
 
 # --- interrupts ---
@@ -718,12 +723,9 @@ def endless(clips: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
             process.kill()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_keeps_the_best_so_far(
-    signum: signal.Signals, endless: Endless, clips: Path, tmp_path: Path
-) -> None:
+def test_an_interrupt_keeps_the_best_so_far(endless: Endless, clips: Path, tmp_path: Path) -> None:
     endless.wait_for(lambda: len(endless.trace) >= 2)
-    endless.process.send_signal(signum)
+    endless.process.send_signal(signal.SIGINT)
     stdout, stderr = endless.end()
     assert endless.process.returncode == 130
     content = read(clips / "mono.wav")

@@ -75,7 +75,6 @@ def test_a_transfer_with_random_weights_lowers_its_loss(name: str) -> None:
             ("filters", "n_fft", "n_iter_phase"),
         ),
         (Settings(network="harmonic", taps=5, style_layers="conv1"), ("taps",)),
-        (Settings(strength=0.2, content_weight=1.0), ("strength",)),
     ],
 )
 def test_settings_that_mean_nothing_to_a_network_are_named(

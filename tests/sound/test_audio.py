@@ -49,10 +49,14 @@ def test_the_ends_of_the_range_of_rates_belong_to_it(rate: int) -> None:
     assert Audio(np.zeros(100, dtype=np.float32), rate).sample_rate == rate
 
 
-def test_silence_is_when_every_sample_is_zero() -> None:
-    samples = np.zeros((2, 100), dtype=np.float32)
+@pytest.mark.parametrize("constant", [0.0, 0.5, -1.0, 3e-39, 1e-30])
+def test_silence_is_when_nothing_moves(constant: float) -> None:
+    samples = np.full((2, 100), constant, dtype=np.float32)
+    samples[1] *= -1
     assert Audio(samples, 8000).is_silent
-    samples[1, 99] = 1e-30
+    samples[1, 99] += 2**-40  # nothing, or less than the last bit
+    assert Audio(samples, 8000).is_silent
+    samples[1, 99] += 2**-23
     assert not Audio(samples, 8000).is_silent
 
 

@@ -5,14 +5,15 @@ Everything heavy is imported when a command runs.
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from retimbre import __version__
-from retimbre.apps import interrupts, standard_streams, weights_cli
+from retimbre.apps import interrupts, places, standard_streams, weights_cli
 from retimbre.apps.console import progress, say, summary, tracing
 from retimbre.apps.flags import with_settings
 from retimbre.errors import InputError, RetimbreError
@@ -31,6 +32,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(weights_cli.app, name="weights")
+
+
+def _clip_argument(name: str, text: str, *, default: bool = True) -> Any:
+    return typer.Argument(help=text, parser=places.clip, metavar=name, show_default=default)
+
+
+def _clip_option(name: str, text: str) -> Any:
+    return typer.Option(name, help=text, parser=places.clip, metavar="FILE")
+
+
+_CONTENT = _clip_argument("content", "clip whose notes and rhythm are kept; - for stdin")
+_STYLE = _clip_argument("style", "clip whose sound is taken; - for stdin", default=False)
+_OUTPUT = typer.Option(
+    "--output",
+    "-o",
+    help="clip to write: .wav .flac .ogg .opus .mp3; - for stdout",
+    parser=places.output,
+    metavar="FILE",
+)
+_FORMAT = typer.Option(
+    "--format", help="format of the output, where its name does not say it: wav flac ogg opus mp3"
+)
 
 
 def _version(wanted: bool) -> None:
@@ -53,16 +76,15 @@ def _top(
 @app.command()
 @with_settings
 def transfer(
-    content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
+    content: Annotated[Path, _CONTENT],
+    output: Annotated[Path, _OUTPUT],
     settings: Settings,
-    style: Annotated[
-        Path | None, typer.Argument(help="clip whose sound is taken", show_default=False)
-    ] = None,
+    style: Annotated[Path | None, _STYLE] = None,
     more_styles: Annotated[
         list[str] | None,
         typer.Option("--style", help="FILE or FILE:WEIGHT, several times: their statistics are mixed"),
     ] = None,
+    output_format: Annotated[str | None, _FORMAT] = None,
     trace: Annotated[
         Path | None,
         typer.Option("--trace", help="write every evaluation to this file (JSON lines)"),
@@ -78,11 +100,13 @@ def transfer(
     """Transfer the style of one clip, or of several, onto another.
 
     The output has the content's length, sample rate, channels and loudness. Ctrl-C writes the best
-    result so far; a second Ctrl-C stops at once.
+    result so far; a second Ctrl-C stops at once. SIGTERM leaves the output as it was, and writes the best
+    result so far beside it. With -o - everything but the sound goes to stderr.
     """
     from retimbre import _output
 
-    mix = _weighted([] if style is None else [str(style)], more_styles or [])
+    mix = _weighted([] if style is None else [style], more_styles or [])
+    places.check_once([content, *(path for path, _ in mix)])
     if trace is not None:
         _output.check_writable(trace)
         if any(trace.resolve() == path.resolve() for path in (content, output, *(path for path, _ in mix))):
@@ -90,42 +114,49 @@ def transfer(
 
     from retimbre._transfer import transfer as run
 
-    with (
-        interrupts.after_evaluation(f"{output} was written") as stop,
-        progress(quiet) as show,
-        tracing(trace) as record,
-    ):
+    with places.Destination(output, output_format) as place:
+        with (
+            interrupts.after_evaluation(*place.outcomes) as stop,
+            standard_streams.without_notes(),
+            progress(quiet) as show,
+            tracing(trace) as record,
+        ):
 
-        def on_step(step: "Step") -> None:
-            record(step)
-            show(step)
-            stop.check()
+            def on_step(step: "Step") -> None:
+                record(step)
+                show(step)
+                stop.check()
 
-        result = run(content, mix, settings, output=output, on_step=on_step)
+            result = run(
+                content, mix, settings, output=place.path, output_format=place.format, on_step=on_step
+            )
+        is_there = place.reached(result.path)
     from retimbre.networks.weights import REGISTRY
 
     if settings.random_weights and settings.network in REGISTRY:
-        say(f"{output}: made with random weights; nothing in the network was trained")
+        say(f"{place.name}: made with random weights; nothing in the network was trained")
     from retimbre.apps import explanation
 
-    for line in explanation.notices(result, [path for path, weight in mix if weight > 0]):
+    for line in explanation.notices(result, [path for path, weight in mix if weight > 0], place.name):
         say(line)
     for line in explanation.explain(result) if explain else ():
         say(line)
     if as_json:
-        typer.echo(json.dumps(summary(result, content, mix, output)))
+        found = summary(result, content, mix, place.name if is_there else str(result.path))
+        typer.echo(json.dumps(found), err=place.is_stdout)
     at = "" if result.best is None else f" (evaluation {result.best.evaluation})"
-    _check_end(result, stop, output, at)
+    _check_end(result, stop, place, at)
     if sys.stderr.isatty() and not quiet:
-        say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
+        say(f"{place.name}: made in {result.seconds:.1f} s ({result.stopped})")
 
 
 @app.command()
 @with_settings
 def texture(
-    style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="clip to write: .wav .flac .ogg .opus .mp3")],
+    style: Annotated[Path, _STYLE],
+    output: Annotated[Path, _OUTPUT],
     settings: Settings,
+    output_format: Annotated[str | None, _FORMAT] = None,
     seconds: Annotated[float, typer.Option("--seconds", help="length of the texture")] = TEXTURE_SECONDS,
     loop: Annotated[bool, typer.Option("--loop", help="make the end join the start")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
@@ -141,19 +172,35 @@ def texture(
     """
     from retimbre._texture import texture as run
 
-    with interrupts.after_evaluation(f"{output} was written") as stop, progress(quiet) as show:
+    with places.Destination(output, output_format) as place:
+        with (
+            interrupts.after_evaluation(*place.outcomes) as stop,
+            standard_streams.without_notes(),
+            progress(quiet) as show,
+        ):
 
-        def on_step(step: "Step") -> None:
-            show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
-            stop.check()
+            def on_step(step: "Step") -> None:
+                show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
+                stop.check()
 
-        result = run(style, seconds, settings, loop=loop, output=output, on_step=on_step)
+            result = run(
+                style,
+                seconds,
+                settings,
+                loop=loop,
+                output=place.path,
+                output_format=place.format,
+                on_step=on_step,
+            )
+        at = f", {result.audio.seconds:.1f} s,"
+        is_there = place.reached(result.path)
     if as_json:
-        found = summary(result, style, [(style, 1.0)], output) | {"loop": loop}
-        typer.echo(json.dumps({key: value for key, value in found.items() if key != "content"}))
-    _check_end(result, stop, output, f", {result.audio.seconds:.1f} s,")
+        found = summary(result, style, [(style, 1.0)], place.name if is_there else str(result.path))
+        found = {key: value for key, value in (found | {"loop": loop}).items() if key != "content"}
+        typer.echo(json.dumps(found), err=place.is_stdout)
+    _check_end(result, stop, place, at)
     if sys.stderr.isatty() and not quiet:
-        say(f"{output}: made in {result.seconds:.1f} s ({result.stopped})")
+        say(f"{place.name}: made in {result.seconds:.1f} s ({result.stopped})")
 
 
 @app.command()
@@ -194,8 +241,8 @@ def demo(
 @app.command()
 @with_settings
 def compare(
-    content: Annotated[Path, typer.Argument(help="clip whose notes and rhythm are kept")],
-    style: Annotated[Path, typer.Argument(help="clip whose sound is taken")],
+    content: Annotated[Path, _CONTENT],
+    style: Annotated[Path, _STYLE],
     directory: Annotated[
         Path,
         typer.Option("--output", "-o", help="folder for the clips and index.html; made if missing"),
@@ -214,6 +261,7 @@ def compare(
     """
     from retimbre.apps.compare import compare as run
 
+    places.check_once([content, style])
     names = _listed(networks)
     _paged(
         directory,
@@ -224,12 +272,10 @@ def compare(
 
 @app.command()
 def measure(
-    output: Annotated[Path, typer.Argument(help="clip that a transfer made")],
-    content: Annotated[Path | None, typer.Option("--content", help="clip whose notes it should keep")] = None,
-    style: Annotated[Path | None, typer.Option("--style", help="clip whose sound it should have")] = None,
-    target: Annotated[
-        Path | None, typer.Option("--target", help="what it should be, if that is known")
-    ] = None,
+    output: Annotated[Path, _clip_argument("output", "clip that a transfer made; - for stdin")],
+    content: Annotated[Path | None, _clip_option("--content", "clip whose notes it should keep")] = None,
+    style: Annotated[Path | None, _clip_option("--style", "clip whose sound it should have")] = None,
+    target: Annotated[Path | None, _clip_option("--target", "what it should be, if that is known")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object to stdout")] = False,
 ) -> None:
     """Measure content preservation, style gain, and the distances to the style and to a known target.
@@ -244,9 +290,11 @@ def measure(
     if content is None and style is None and target is None:
         raise InputError("nothing is given to measure against: expected --content, --style or --target")
     clips = {"content": content, "style": style, "target": target}
-    found = measures.measure(
-        read(output), **{name: None if path is None else read(path) for name, path in clips.items()}
-    )
+    places.check_once([path for path in (output, *clips.values()) if path is not None])
+    with standard_streams.without_notes():
+        made = read(output)
+        given = {name: None if path is None else read(path) for name, path in clips.items()}
+    found = measures.measure(made, **given)
     lost = None if content is None and target is None else transcribe.missing()
     if lost is not None:
         say(f"pitch is left out: {lost}")
@@ -272,26 +320,34 @@ def networks_() -> None:
         typer.echo(f"  needs      {spec.needs}")
 
 
-def _check_end(result: "Result", stop: interrupts.Stop, output: Path, size: str) -> None:
+def _check_end(result: "Result", stop: interrupts.Stop, place: places.Destination, size: str) -> None:
     """End with a line and the exit code of a run that ended before its time."""
-    if result.stopped == "diverged":
-        say(f"error: the loss stopped being a number: wrote the best result so far{size} to {output}")
-        raise typer.Exit(2)
+    if result.stopped in ("terminated", "diverged"):
+        word, code = "interrupted", interrupts.CODE
+        if result.stopped == "diverged":
+            word, code = "error: the loss stopped being a number", 2
+        say(f"{word}: {place.left(result.path, size)}")
+        raise typer.Exit(code)
     if result.stopped == "interrupted" or stop.requested:
-        say(f"interrupted: wrote the best result so far{size} to {output}")
+        say(f"interrupted: wrote the best result so far{size} to {place.name}")
         raise typer.Exit(interrupts.CODE)
 
 
 def _paged(directory: Path, quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
     """Make a page and print its path."""
     with (
-        interrupts.after_evaluation(f"the page in {directory} was written", "there is no page") as stop,
+        interrupts.after_evaluation(
+            f"the page in {directory} was written",
+            "there is no page",
+            [directory, Path(tempfile.gettempdir())],
+        ) as stop,
+        standard_streams.without_notes(),
         progress(quiet) as show,
     ):
 
         def on_progress(title: str, step: "Step") -> None:
             show(step, title)
-            stop.check()
+            stop.check(by_either=True)
 
         page = run(on_progress)
     typer.echo(page)
@@ -305,15 +361,15 @@ def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _weighted(first: list[str], more: list[str]) -> list[tuple[Path, float]]:
+def _weighted(first: list[Path], more: list[str]) -> list[tuple[Path, float]]:
     """Files of styles and their weights, from ``FILE`` or ``FILE:WEIGHT``; 1 where none is given."""
-    mix = [(Path(path), 1.0) for path in first]
+    mix = [(path, 1.0) for path in first]
     for text in more:
         path, _, weight = text.rpartition(":")
         try:
-            mix.append((Path(path), float(weight)) if path else (Path(text), 1.0))
+            mix.append((places.clip(path), float(weight)) if path else (places.clip(text), 1.0))
         except ValueError:  # the colon belongs to the name
-            mix.append((Path(text), 1.0))
+            mix.append((places.clip(text), 1.0))
     if not mix:
         raise InputError("no style is given: expected STYLE after CONTENT, or --style FILE:WEIGHT")
     return mix
@@ -324,6 +380,7 @@ def main() -> NoReturn:
 
     0 done, 1 done but stdout could not be written, 2 an error in one line on stderr, 130 interrupted.
     """
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] # names of any bytes
     try:
         code = app(standalone_mode=False)
     except (RetimbreError, typer.TyperException) as error:

@@ -86,7 +86,7 @@ def compare(
         path = Path(clip) if isinstance(clip, (str, os.PathLike)) else None
         if path is not None and path.resolve() in ours:
             raise InputError(f"{path} would be overwritten: expected another folder for the output")
-        names.append(role if path is None else path.stem)
+        names.append(role if path is None else os.fsencode(path.stem).decode(errors="replace"))
     pair = ComparedPair(f"{names[0]} to {names[1]}", clips[0], clips[1])
     return compare_pairs([pair], directory, networks=networks, settings=settings, on_progress=on_progress)
 

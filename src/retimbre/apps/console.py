@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from retimbre import __version__
+from retimbre.apps.places import shown
+from retimbre.errors import printable
 
 if TYPE_CHECKING:
     from retimbre.optim.step import OnStep, Step
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 
 def say(message: str) -> None:
-    """Print a line to stderr, with the name of the program; nothing where that is full or broken."""
+    """Print a line to stderr, with the name of the program; nothing where that is full or broken.
+
+    Control characters, which a name may hold, are written as escapes.
+    """
     with suppress(OSError):
-        typer.echo(f"retimbre: {message}", err=True)
+        typer.echo(f"retimbre: {printable(message)}", err=True)
 
 
 @contextmanager
@@ -88,22 +93,25 @@ def tracing(path: Path | None) -> "Iterator[OnStep]":
                 file.close()
 
 
-def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], output: Path) -> dict[str, Any]:
+def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], output: str) -> dict[str, Any]:
     """Describe a run for ``--json``; numbers that are not finite become null."""
     import numpy
     import torch
 
     best = result.best
     found = {
-        "content": str(content),
-        "styles": {str(path): weight for path, weight in mix},
-        "output": str(output),
+        "content": shown(content),
+        "styles": {shown(path): weight for path, weight in mix},
+        "output": output,
         "settings": dataclasses.asdict(result.settings),
         "seed": result.settings.seed,
         "seconds": result.seconds,
         "stopped": result.stopped,
         "choices": [dataclasses.asdict(choice) for choice in result.choices],
         "ignored": result.ignored,
+        "quieter": result.quieter,
+        "clipped": 0 if result.delivery is None else result.delivery.n_clipped,
+        "sample_rate": None if result.delivery is None else result.delivery.sample_rate,
         "evaluations": len(result.steps),
         "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},
         "loss": result.loss,

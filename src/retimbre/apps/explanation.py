@@ -26,6 +26,10 @@ _OF = {
 }
 
 
+_QUIETER = 0.5
+"""LU below the content from which on it is said."""
+
+
 def explain(result: Result) -> list[str]:
     """Explain the choices of a run: alignment, strength, network and start; nothing where there were none."""
     if not result.choices:
@@ -79,18 +83,18 @@ def _strengths(result: Result) -> str:
     return f"strength {strengths}, the default for {of}"
 
 
-def notices(result: Result, styles: Sequence[Path]) -> list[str]:
+def notices(result: Result, styles: Sequence[Path], output: str) -> list[str]:
     """Give the lines that a user should see without asking.
 
     Args:
         result: The run.
         styles: Files of the styles that took part.
+        output: Name of the output.
     """
-    lines = []
+    lines = _written(result, output)
     if result.ignored:
         names, verb = ", ".join(result.ignored), "mean" if len(result.ignored) > 1 else "means"
-        beside = "beside content_weight" if result.ignored == ("strength",) else "here"
-        lines.append(f"{names} {verb} nothing {beside} (network {result.settings.network}): left aside")
+        lines.append(f"{names} {verb} nothing here (network {result.settings.network}): left aside")
     tonality = result.choices[0].style_tonality if result.choices else ()
     aligned = any(choice.how not in ("none", "parts") for choice in result.choices)
     if result.settings.align == "auto" and not aligned and any(t >= TONAL for t in tonality):
@@ -99,4 +103,21 @@ def notices(result: Result, styles: Sequence[Path]) -> list[str]:
             lines.append(
                 f"no style is aligned, as {', '.join(without)} has no pitches (tonality from {TONAL} on)"
             )
+    return lines
+
+
+def _written(result: Result, output: str) -> list[str]:
+    """Say what the format and the ceiling have done to the samples."""
+    delivery = result.delivery
+    if delivery is None:
+        return []
+    lines = []
+    if delivery.n_clipped:
+        lines.append(f"{output}: {delivery.n_clipped} samples of the content over full scale were clipped")
+    if delivery.was_resampled:
+        lines.append(f"{output}: written at {delivery.sample_rate} Hz, the nearest rate of its format")
+    if result.quieter > _QUIETER:
+        lines.append(
+            f"{output}: {result.quieter:.1f} LU quieter than the content, so that no sample is over -1 dBFS"
+        )
     return lines

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 from retimbre.settings import Settings
 
 _FORMER_MATCH = inspect.Parameter(
@@ -49,14 +50,30 @@ def _flag(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     else:
         low, high = field.metadata["low"], field.metadata["high"]
         allowed = f"{low:g} to {high:.10g}" if high < 1e9 else f"{low:g} and up"
+    kind = hint
     if isinstance(hint, types.UnionType):
-        hint = typing.Optional[typing.get_args(hint)[0]]  # noqa: UP045 - typer asks for this form
+        kind = typing.get_args(hint)[0]
+        hint = typing.Optional[kind]  # noqa: UP045 - typer asks for this form
     unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
     about = f" ({allowed}{unit})" if allowed else ""
-    option = typer.Option(f"--{field.name.replace('_', '-')}", help=field.metadata["help"] + about)
+    name = f"--{field.name.replace('_', '-')}"
+    reader: dict[str, Any] = {}
+    if kind in (int, float):
+        reader = {"parser": functools.partial(_number, kind), "metavar": f"<{kind.__name__}>"}
+    option = typer.Option(name, help=field.metadata["help"] + about, **reader)
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=field.default,
         annotation=Annotated[hint, option],
     )
+
+
+def _number(kind: type[int] | type[float], text: str) -> int | float:
+    """Read a number; one that is none is shown."""
+    try:
+        return kind(text)
+    except ValueError:
+        noun = "a whole number" if kind is int else "a number"
+        point = f", with a point: {text.replace(',', '.')}" if re.fullmatch(r"-?\d*,\d+", text) else ""
+        raise typer.BadParameter(f"{shown(text)} is none: expected {noun}{point}") from None

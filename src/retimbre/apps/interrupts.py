@@ -6,8 +6,12 @@ imported before everything else.
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+from retimbre.apps import standard_streams
+from retimbre.errors import Terminated
 
 CODE = 128 + signal.SIGINT
 """Exit code of an interrupted command: 130."""
@@ -27,32 +31,56 @@ class Stop:
 
     Attributes:
         requested: Whether it has been made.
+        by: Signal that made it.
+        can_keep: Whether there is a result to keep: an evaluation has been completed.
     """
 
     requested = False
+    by = signal.SIGINT
+    can_keep = False
 
-    def check(self) -> None:
-        """Raise a KeyboardInterrupt if the request has been made."""
+    def check(self, *, by_either: bool = False) -> None:
+        """Take notice of an evaluation; raise a KeyboardInterrupt if the request has been made.
+
+        Args:
+            by_either: Whether SIGTERM, too, ends the run with its result in its place.
+
+        Raises:
+            Terminated: it was made by SIGTERM.
+        """
+        self.can_keep = True
         if self.requested:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if by_either or self.by == signal.SIGINT else Terminated
 
 
-def end_at_once(outcome: str = NOTHING) -> None:
-    """Make an interrupt end the process there and then, as fits where no temporary file is at hand.
+def end_at_once(outcome: str = NOTHING, folders: Sequence["os.PathLike[str]"] = ()) -> None:
+    """Make an interrupt end the process there and then.
 
-    An exception would not do: an extension that is being imported may take it for an error of its own.
+    An exception would not do: an extension that is being imported, or a decoder that reads a file in Python,
+    may take it for an error of its own.
 
     Args:
         outcome: What has become of the output, for the line on stderr.
+        folders: Folders from which this process's temporary files are removed.
     """
 
     def handler(signum: int, frame: object) -> None:
-        try:
-            os.write(2, f"retimbre: interrupted: {outcome}\n".encode())
-        finally:
-            os._exit(CODE)
+        _end(outcome, folders)
 
     _handle(handler)
+
+
+def _end(outcome: str, folders: Sequence["os.PathLike[str]"]) -> NoReturn:
+    try:
+        if folders:
+            from retimbre._output import remove_own
+
+            remove_own(*folders)
+        shown = "\r\x1b[K\x1b[?25h" if os.isatty(standard_streams.messages()) else ""  # of a progress bar
+        line = f"{shown}retimbre: interrupted: {outcome}\n"
+        os.write(standard_streams.messages(), os.fsencode(line))
+    finally:
+        os._exit(CODE)
 
 
 def ignore() -> None:
@@ -90,21 +118,27 @@ def cleaned_up(done: str, lost: str = NOTHING) -> Iterator[None]:
 
 
 @contextmanager
-def after_evaluation(done: str, lost: str = NOTHING) -> Iterator[Stop]:
-    """Make the first interrupt a request to stop, and the second one an InterruptError.
+def after_evaluation(
+    done: str, lost: str = NOTHING, folders: Sequence["os.PathLike[str]"] = ()
+) -> Iterator[Stop]:
+    """Make the first interrupt a request to stop, and the second one end the process at once.
+
+    So does the first, where no evaluation was completed by then: there is nothing to keep.
 
     Args:
         done: What has become of the output after the context.
         lost: What has become of it in the context.
+        folders: Folders from which this process's temporary files are removed.
     """
     stop = Stop()
 
     def handler(signum: int, frame: object) -> None:
-        if stop.requested:
-            ignore()
-            raise InterruptError(lost)
-        stop.requested = True
-        os.write(2, b"\nretimbre: finishing with the best result so far; again to stop at once\n")
+        if stop.requested or not stop.can_keep:
+            _end(lost, folders)
+        stop.requested, stop.by = True, signal.Signals(signum)
+        line = b"\nretimbre: finishing with the best result so far; again to stop at once\n"
+        with suppress(OSError):
+            os.write(standard_streams.messages(), line)
 
     _handle(handler)
     try:
@@ -113,9 +147,9 @@ def after_evaluation(done: str, lost: str = NOTHING) -> Iterator[Stop]:
         ignore()
         raise InterruptError(lost) from None
     except Exception:
-        end_at_once(lost)
+        end_at_once(lost, folders)
         raise
-    end_at_once(done)
+    end_at_once(done, folders)
 
 
 def _handle(handler: "Callable[[int, object], None] | signal.Handlers") -> None:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 
@@ -24,3 +26,33 @@ def drop(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def messages() -> int:
+    """Give the number of the descriptor that messages go to."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return 2
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Drop the notes that libraries in C, such as decoders, write to stderr; ``sys.stderr`` goes on."""
+    before = sys.stderr
+    before.flush()
+    ours, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    sys.stderr = os.fdopen(ours, "w", 1, encoding=before.encoding, errors=before.errors, closefd=False)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            pass
+        finally:
+            sys.stderr = before
+            os.dup2(ours, 2)
+            os.close(ours)
+            os.close(nowhere)

@@ -9,9 +9,13 @@ from torch import Tensor
 from retimbre.errors import InputError
 from retimbre.sound.audio import Audio
 
-StopReason = Literal["n_iter", "tolerance", "converged", "interrupted", "diverged", "untouched"]
+StopReason = Literal["n_iter", "tolerance", "converged", "interrupted", "terminated", "diverged", "untouched"]
 """Reasons for the end: all iterations done; the loss no longer fell; nothing left to descend (gradient or
-step of zero); interrupted; the loss stopped being a number; strength 0, nothing to do."""
+step of zero); interrupted; interrupted by SIGTERM; the loss stopped being a number; strength 0, nothing to
+do."""
+
+PARTIAL = "terminated", "diverged"
+"""Reasons after which an output keeps what it held."""
 
 Stage = Literal["spectrogram", "waveform"]
 

@@ -20,6 +20,7 @@ STOPPED = {
     "tolerance": "the loss hardly fell any more",
     "converged": "nothing left to descend",
     "interrupted": "interrupted",
+    "terminated": "interrupted",
     "diverged": "the loss stopped being a number",
     "untouched": "strength 0: nothing to do",
 }

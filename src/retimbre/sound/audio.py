@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from retimbre.errors import InputError, shown
+from retimbre.settings import plain
 
 Samples = npt.NDArray[np.float32]
 """float32 of shape (C, N); full scale is [-1, 1]."""
@@ -37,6 +37,43 @@ class Sound(Protocol):
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
+
+
+SILENCE = 2.0**-31
+"""Extent of a sound below which it is silence: a step of samples of 32 bits, 187 dB below full scale."""
+
+
+class Extent:
+    """Extent of a sound that comes in pieces: from the lowest sample of each channel to its highest.
+
+    A constant, however high, is silence, and so are the remnants of a computation, such as subnormal numbers.
+    """
+
+    def __init__(self) -> None:
+        self._low: npt.NDArray[np.float32] | float = np.inf
+        self._high: npt.NDArray[np.float32] | float = -np.inf
+
+    def add(self, piece: Samples) -> None:
+        """Take in samples (C, n)."""
+        if piece.shape[1]:
+            self._low = np.minimum(self._low, piece.min(axis=1))
+            self._high = np.maximum(self._high, piece.max(axis=1))
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no channel extends further than :data:`SILENCE`."""
+        return not (np.subtract(self._high, self._low) > SILENCE).any()
+
+
+def is_silent(samples: Samples) -> bool:
+    """Tell whether nothing moves in samples (C, n).
+
+    >>> [is_silent(np.full((1, 9), value, np.float32)) for value in (0, 0.5, 1e-40)]
+    [True, True, True]
+    """
+    extent = Extent()
+    extent.add(samples)
+    return extent.is_silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +128,8 @@ class Audio:
 
     @property
     def is_silent(self) -> bool:
-        """Whether every sample is zero."""
-        return not self.samples.any()
+        """Whether nothing in it moves (:class:`Extent`)."""
+        return is_silent(self.samples)
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
@@ -149,8 +186,8 @@ def check_rate(sample_rate: object) -> None:
     """Raise an InputError for a rate (Hz) that is out of range or no whole number."""
     if getattr(sample_rate, "shape", ()) or isinstance(sample_rate, Sequence):
         raise InputError(f"the sample rate is {shown(sample_rate)}: expected (samples, rate), in this order")
-    number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
-    if not number or not MIN_RATE <= sample_rate <= MAX_RATE or sample_rate % 1:  # type: ignore[operator]
+    rate = plain(sample_rate)
+    if rate is None or not MIN_RATE <= rate <= MAX_RATE or rate % 1:
         raise InputError(
             f"the sample rate is {shown(sample_rate)} Hz: "
             f"expected {MIN_RATE} to {MAX_RATE} Hz, a whole number"

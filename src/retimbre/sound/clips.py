@@ -63,7 +63,10 @@ def as_sound(clip: Clip, name: str) -> Audio | Recording:
             f"the {name} is {type(clip).__name__}: expected a path, an Audio, or (samples, rate)"
         ) from error
     if sound.is_silent:
-        raise InputError(f"the {name} is silent: expected a clip with sound in it")
+        which = f"the {name} ({sound.path})" if isinstance(sound, Recording) else f"the {name}"
+        raise InputError(
+            f"{which} is silent, as no sample differs from the next: expected one with sound in it"
+        )
     return sound
 
 

@@ -5,29 +5,23 @@ PyAV, the extra ``av``. Files are written under a temporary name and renamed, so
 holds half a file.
 """
 
-import io
+import math
 import os
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from retimbre._output import atomic, check_writable
-from retimbre.errors import AudioReadError, DependencyError, InputError
-from retimbre.sound import streams, truncation
-from retimbre.sound.audio import Audio, Samples, Sound, check_rate, collect, recut
+from retimbre._output import as_path, atomic, check_space, check_writable, is_stream, partial_path
+from retimbre.errors import AudioReadError, InputError, shown
+from retimbre.sound.audio import Audio, Extent, Samples, Sound, check_rate, collect, recut
+from retimbre.sound.decoding import decoded
+from retimbre.sound.encoding import FORMATS, check_format, encode, format_of
+from retimbre.sound.pipes import STDIN, Copy
 
-_FORMATS = {
-    ".wav": ("WAV", "PCM_24"),
-    ".flac": ("FLAC", "PCM_24"),
-    ".ogg": ("OGG", "VORBIS"),
-    ".opus": ("OGG", "OPUS"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
-}
-_PIECE = 1 << 18  # samples per read
-_BLOCK = 1 << 16  # frames per write: libsndfile's Vorbis encoder takes its work space from the stack
+_ATTEMPTS = 5  # at a level that a codec does not overshoot; the second is enough nearly always
+_UNDER = 10 ** (-0.02 / 20)
 
 
 class Recording:
@@ -36,14 +30,15 @@ class Recording:
     Opening reads it through once, so that every fault is known before the work.
 
     Args:
-        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``.
+        path: WAV, FLAC, Ogg (Vorbis, Opus), MP3, or M4A with the extra ``av``. A pipe or a device is read
+            once, into a temporary file; ``/dev/stdin`` is standard input.
 
     Attributes:
         path: Path of the file.
         sample_rate: Rate in Hz.
         n_channels: Number of channels, C.
         n_samples: Number of samples per channel, N.
-        is_silent: Whether every sample is zero.
+        is_silent: Whether nothing in it moves (:class:`retimbre.sound.audio.Extent`).
 
     Raises:
         AudioReadError: the file is missing, a folder, empty, truncated, not sound, or holds
@@ -52,27 +47,29 @@ class Recording:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path = Path(path)
+        self.path = path = as_path(path, "the file")
+        self._copy = Copy(path) if path == STDIN or is_stream(path) else None
+        self._file = path if self._copy is None else self._copy.path
         try:
-            with path.open("rb") as file:
-                head = file.read(1 << 14)
+            with self._file.open("rb") as file:
+                is_empty = not file.read(1)
         except FileNotFoundError as error:
             raise AudioReadError(f"{path} does not exist: expected a file of sound") from error
         except IsADirectoryError as error:
             raise AudioReadError(f"{path} is a folder: expected a file of sound") from error
-        except OSError as error:
-            raise AudioReadError(f"{path} cannot be read: {error.strerror}") from error
-        if not head:
+        except (OSError, ValueError) as error:
+            raise AudioReadError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
+        if is_empty:
             raise AudioReadError(f"{path} is empty: expected a file of sound")
-        self._decode = _decoded_with_av if head[4:8] == b"ftyp" else _decoded_with_libsndfile
         self.sample_rate = self.n_channels = self.n_samples = 0
-        self.is_silent, finite = True, True
-        for piece, sample_rate in self._decode(path):
+        extent, finite = Extent(), True
+        for piece, sample_rate in decoded(self._file, str(path)):
             self.sample_rate = sample_rate
             self.n_channels = len(piece)
             self.n_samples += piece.shape[1]
-            self.is_silent = self.is_silent and not piece.any()
+            extent.add(piece)
             finite = finite and bool(np.isfinite(piece).all())
+        self.is_silent = extent.is_silent
         try:
             if not self.n_samples:
                 raise InputError("the clip has no samples")
@@ -84,74 +81,12 @@ class Recording:
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
-        return recut((piece for piece, _ in self._decode(self.path)), length)
+        return recut((piece for piece, _ in decoded(self._file, str(self.path))), length)
 
 
 def read(path: str | os.PathLike[str]) -> Audio:
     """Read a file of sound into memory; formats and errors are those of :class:`Recording`."""
     return collect(Recording(path))
-
-
-_Decoded = Iterator[tuple[Samples, int]]
-"""Pieces (C, n) with the rate in Hz."""
-
-
-def _decoded_with_libsndfile(path: Path) -> _Decoded:
-    import soundfile
-
-    xing = truncation.xing_bytes(path)  # first: libsndfile prints a warning about a short MP3
-    missing = truncation.shorter_than(path, xing)
-    kinds, n_samples = set[tuple[int, int]](), 0
-    for section in [] if missing else [path] if xing else streams.sections(path):
-        n_before = n_samples
-        try:
-            with streams.opened(section) as source, soundfile.SoundFile(source) as file:
-                announced, info, format_ = file.frames, file.extra_info, file.format
-                if announced > 1 << 62:  # a FLAC stream from a pipe: libsndfile cannot read it
-                    raise AudioReadError(f"{path} has no usable length: convert it, for instance to WAV")
-                kinds.add((file.samplerate, file.channels))
-                if len(kinds) > 1:
-                    raise AudioReadError(
-                        f"{path} changes after {n_samples} samples to {file.samplerate} Hz and "
-                        f"{file.channels} channels: split it there"
-                    )
-                while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
-                    n_samples += len(piece)
-                    yield piece.T, file.samplerate
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
-            raise AudioReadError(
-                f"{path} cannot be read as sound ({reason}): expected WAV, FLAC, Ogg, MP3 or M4A"
-            ) from error
-        # The length of an MP3 without a header is that of whole frames, and the last may be torn.
-        if n_samples - n_before < announced and (xing or format_ != "MP3"):
-            missing = f"{n_samples} of {n_before + announced} samples are there"
-        # libsndfile reads a short WAV to its end and notes the header's claim in its log. Programs
-        # that write to a pipe cannot know the length and put 0 or a number near 2**32 there.
-        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
-        if claim and int(claim[2]) < int(claim[1]) < 0xFFFF_0000:
-            missing = f"{claim[2]} of {claim[1]} bytes of samples are there"
-    missing = missing or truncation.unfinished(path)
-    if missing:
-        raise AudioReadError(f"{path} is truncated: {missing}; export or download it again")
-
-
-def _decoded_with_av(path: Path) -> _Decoded:
-    try:
-        import av
-    except ImportError as error:
-        raise DependencyError("av", extra="av") from error
-    try:
-        with av.open(path) as container:
-            stream = container.streams.audio[0]
-            planar = av.AudioResampler(format="fltp")
-            for frame in (*container.decode(stream), None):
-                for part in planar.resample(frame):
-                    yield part.to_ndarray().astype(np.float32, copy=False), stream.rate
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise AudioReadError(
-            f"{path} cannot be read as sound ({error}): expected a file with a track of sound"
-        ) from error
 
 
 def check_output(
@@ -160,96 +95,137 @@ def check_output(
     sample_rate: int,
     n_channels: int,
     inputs: Sequence[str | os.PathLike[str]] = (),
+    format: str | None = None,
 ) -> None:
     """Check before the work that :func:`write` can write a file.
 
     Raises:
-        InputError: unknown suffix; a rate or number of channels that the format cannot hold; the
-            path is one of the ``inputs``; the folder is missing or cannot be written to.
+        InputError: unknown suffix or format; a pipe or a device; a number of channels that the format cannot
+            hold; the path is one of the ``inputs``; the folder is missing or cannot be written to.
     """
-    import soundfile
-
-    path = Path(path)
-    container, encoding = _format(path)
     check_writable(path)
+    path = Path(path)
+    check_format(format_of(path, format), sample_rate=sample_rate, n_channels=n_channels)
+    if is_stream(path):
+        raise InputError(f"{path} is a pipe or a device: expected the name of a file")
     if any(path.exists() and path.samefile(other) for other in inputs):
         raise InputError(f"{path} is one of the inputs: expected another name for the output")
-    try:
-        soundfile.write(
-            io.BytesIO(), np.zeros((1, n_channels)), sample_rate, format=container, subtype=encoding
-        )
-    except soundfile.LibsndfileError as error:
-        raise InputError(
-            f"{path.suffix} cannot hold {n_channels} channels at {sample_rate} Hz, which the content "
-            "has: write .wav"
-        ) from error
 
 
-def write(path: str | os.PathLike[str], sound: Sound) -> None:
-    """Write a file of sound, whole or not at all; the suffix says the format.
+def write(path: str | os.PathLike[str], sound: Sound, *, format: str | None = None) -> None:
+    """Write a file of sound, whole or not at all; the suffix says the format, unless it is given.
 
-    WAV and FLAC get 24 bits. Samples beyond full scale are clipped.
+    WAV and FLAC get 24 bits, and samples over full scale are clipped. Opus and MP3, which have few rates, get
+    the next higher one that they have, or their highest.
 
     Args:
         path: ``.wav``, ``.flac``, ``.ogg`` (Vorbis), ``.opus`` or ``.mp3``.
         sound: Sound to write: an :class:`Audio`, or any other :class:`Sound`.
+        format: ``"wav"``, ``"flac"``, ``"ogg"``, ``"opus"`` or ``"mp3"``, for another suffix.
 
     Raises:
-        InputError: an unknown suffix, a rate or number of channels that the format cannot hold, or
+        InputError: an unknown suffix or format, a number of channels that the format cannot hold, or
             a folder that is missing or cannot be written to.
         RetimbreError: writing failed half-way; nothing is left.
     """
-    import soundfile
+    if not all(hasattr(sound, name) for name in ("pieces", "sample_rate", "n_channels")):
+        raise InputError(f"the sound is {shown(sound)} ({type(sound).__name__}): expected an Audio")
+    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
+    _write(Path(path), sound, format_of(Path(path), format), limit=None)
 
-    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels)
-    container, encoding = _format(Path(path))
-    options: dict[str, Any] = {"format": container, "subtype": encoding}
-    if encoding in ("VORBIS", "MPEG_LAYER_III"):
-        options["compression_level"] = 0.1  # near the best quality; the encoders' own default is middling
+
+def _write(path: Path, sound: Sound, format: str, *, limit: float | None) -> tuple[int, float]:
+    """Write a file; give the number of samples that were clipped, and the gain.
+
+    With a limit no sample of the file as decoded again is over it: codecs overshoot, loud noise by decibels,
+    and are then given less, by as much.
+    """
     with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
-        sink = _Sink(file)
-        with soundfile.SoundFile(sink, "w", sound.sample_rate, sound.n_channels, **options) as encoder:
-            for piece in sound.pieces(_BLOCK):
-                encoder.write(piece.T)
-        sink.check()
+        gain = 1.0
+        for _ in range(_ATTEMPTS):
+            file.seek(0)
+            file.truncate()
+            n_over = encode(sound, file, format, gain=gain)
+            if limit is None or not FORMATS[format].is_lossy:
+                break
+            peak = max(float(np.abs(piece).max(initial=0)) for piece, _ in decoded(temporary, str(path)))
+            if peak <= limit:
+                break
+            gain *= limit / peak * _UNDER
+    return 0 if FORMATS[format].is_lossy else n_over, gain
 
 
-def deliver(sound: Sound, output: Path | None) -> Audio | Path:
-    """Write a sound to a file, or bring it into memory where there is none."""
+@dataclass(frozen=True)
+class Output:
+    """File to write.
+
+    Attributes:
+        path: Its name.
+        format: Its format, such as ``"wav"``.
+    """
+
+    path: Path
+    format: str
+
+    @classmethod
+    def checked(
+        cls,
+        path: str | os.PathLike[str],
+        format: str | None,
+        sound: Sound,
+        *,
+        inputs: Sequence[str | os.PathLike[str]],
+    ) -> "Output":
+        """Check before the work that a sound's like can be written; raise as :func:`check_output` does.
+
+        The disk must have room for samples and output.
+        """
+        check_output(
+            path,
+            sample_rate=sound.sample_rate,
+            n_channels=sound.n_channels,
+            inputs=inputs,
+            format=format,
+        )
+        path = Path(path)
+        check_space(path.parent, (4 + 3) * sound.n_channels * sound.n_samples)
+        return cls(path, format_of(path, format))
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A sound that was delivered.
+
+    Attributes:
+        clip: It, or the path that it was written to.
+        n_clipped: Number of samples over full scale that the format clipped.
+        sample_rate: Rate that it was written at, in Hz.
+        was_resampled: Whether that is another rate than its own, which the format has not.
+        lowered: dB by which it was lowered, as its codec overshoots.
+    """
+
+    clip: Audio | Path
+    n_clipped: int
+    sample_rate: int
+    was_resampled: bool = False
+    lowered: float = 0.0
+
+
+def deliver(
+    sound: Sound, output: Output | None, *, limit: float | None = None, is_partial: bool = False
+) -> Delivery:
+    """Write a sound to a file, or bring it into memory where there is none.
+
+    Args:
+        sound: The sound.
+        output: The file.
+        limit: Highest absolute sample of the file as it is decoded again; any if ``None``.
+        is_partial: Whether it is written beside the file, which keeps what it held.
+    """
     if output is None:
-        return collect(sound)
-    write(output, sound)
-    return output
-
-
-class _Sink:
-    """A file for libsndfile, which ignores errors of its last writes; keeps the first to raise it later."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self._error: OSError | None = None
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
-
-    def write(self, data: bytes) -> int:
-        """Write all bytes, or keep the error."""
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self._error = self._error or error
-        return len(data)
-
-    def check(self) -> None:
-        """Raise the first error that was kept."""
-        if self._error is not None:
-            raise self._error
-
-
-def _format(path: Path) -> tuple[str, str]:
-    try:
-        return _FORMATS[path.suffix.lower()]
-    except KeyError:
-        raise InputError(
-            f"{path} has the suffix {path.suffix!r}: expected one of {', '.join(_FORMATS)}"
-        ) from None
+        return Delivery(collect(sound), 0, sound.sample_rate)
+    path = partial_path(output.path) if is_partial else output.path
+    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=output.format)
+    n_clipped, gain = _write(path, sound, output.format, limit=limit)
+    rate = FORMATS[output.format].rate_for(sound.sample_rate)
+    return Delivery(path, n_clipped, rate, rate != sound.sample_rate, -20 * math.log10(gain))

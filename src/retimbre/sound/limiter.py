@@ -14,6 +14,9 @@ from retimbre.sound.loudness import loudness
 CEILING = 10 ** (-1.1 / 20)
 """Highest absolute sample of an output: a little under -1 dBFS, so that rounding stays under it too."""
 
+LIMIT = 10 ** (-1 / 20)
+"""Highest absolute sample of an output's file as it is decoded again: -1 dBFS."""
+
 
 class Limited:
     """A sound with a gain and a limiter: one smooth gain for all channels keeps peaks under a ceiling.
@@ -40,6 +43,10 @@ class Limited:
     def is_under_ceiling(self) -> bool:
         """Whether the sound with the gain alone stays under the ceiling."""
         return self.gain * float(self._peaks.max()) <= self._ceiling
+
+    def missing(self, target: float) -> float:
+        """Give the LU by which the limited sound is quieter than a loudness in LUFS; 0 for a gain alone."""
+        return 0.0 if self.is_under_ceiling else target - loudness(self)
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""

@@ -19,13 +19,20 @@ class Spool(contextlib.AbstractContextManager["Spool"]):
         n_channels: Number of channels, C.
         folder: Folder of a file without a name that holds the samples until the end of the context; they are
             in memory if ``None``.
+
+    Raises:
+        RetimbreError: the folder cannot hold it.
     """
 
     def __init__(self, sample_rate: int, n_channels: int, folder: Path | None = None) -> None:
         self.sample_rate, self.n_channels, self.n_samples = sample_rate, n_channels, 0
         self.is_silent = True
         self._parts: list[Samples] = []
-        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._folder = folder
+        try:
+            self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        except OSError as error:
+            raise RetimbreError(f"{folder} cannot hold the samples: {error.strerror}") from error
 
     def __exit__(self, *error: object) -> None:
         if self._file is not None:
@@ -41,7 +48,7 @@ class Spool(contextlib.AbstractContextManager["Spool"]):
             try:
                 self._file.write(np.ascontiguousarray(samples.T, dtype=np.float32).tobytes())
             except OSError as error:
-                raise RetimbreError(f"the result cannot be written: {error.strerror}") from error
+                raise RetimbreError(f"{self._folder} cannot hold the samples: {error.strerror}") from error
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""

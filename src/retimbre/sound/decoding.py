@@ -1,0 +1,158 @@
+"""Decoding: a file of sound in pieces, by the decoder that its first bytes call for.
+
+libsndfile reads WAV, FLAC, Ogg and MP3, and PyAV, the extra ``av``, MPEG-4 and other films and streams, and
+encodings in WAV that libsndfile does not know. Neither is believed about a length: a stream is read to its
+true end, and one that is shorter than it says is an error.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from retimbre.errors import AudioReadError, DependencyError
+from retimbre.sound import flac, mpeg, ogg, riff
+from retimbre.sound.audio import Samples
+from retimbre.sound.kinds import needs_av, other_kind
+from retimbre.sound.sections import Section
+
+Decoded = Iterator[tuple[Samples, int]]
+"""Pieces (C, n) with the rate in Hz."""
+
+EXPECTED = "expected WAV, FLAC, Ogg, MP3 or M4A"
+
+_PIECE = 1 << 18  # samples per read
+_SNDFILE = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"riff",
+    b"FORM",
+    b"caff",
+    b".snd",
+    b"dns.",
+    b"NIST",
+    b"Crea",
+    b"\0\0\0\x0c",
+)
+"""Starts of the other files that libsndfile reads."""
+
+
+def decoded(path: Path, name: str) -> Decoded:
+    """Decode a file piece by piece.
+
+    Args:
+        path: The file.
+        name: Name of the file in errors.
+
+    Raises:
+        AudioReadError: it is truncated, damaged, or no sound; where it is known what it is, it is said.
+        DependencyError: PyAV is needed and not installed.
+    """
+    with path.open("rb") as file:
+        head = file.read(1 << 12)
+        tag = mpeg.id3_bytes(head)
+        file.seek(tag)
+        start = file.read(1 << 12)
+    if needs_av(head):
+        yield from _with_av(path, name)
+        return
+    wave = riff.chunks(path)
+    sections: Iterator[Section]
+    if wave is not None:
+        sections = riff.sections(path, wave)
+    elif start[:4] == b"fLaC":
+        sections = flac.sections(path, tag)
+    elif head[:4] == b"OggS":
+        sections = ogg.sections(path)
+    elif head.startswith(_SNDFILE):
+        sections = iter([Section(path)])
+    else:
+        found = mpeg.sections(path)
+        first = next(found, None)
+        if first is None:
+            raise AudioReadError(f"{name} cannot be read as sound ({_what(head)}): {EXPECTED}")
+        sections = chain([first], found)
+    try:
+        yield from _with_libsndfile(sections, name)
+    except _NotOpenedError as error:
+        if wave is None or not wave.is_compressed:
+            raise
+        try:
+            yield from _with_av(path, name)
+        except (AudioReadError, DependencyError) as second:
+            reason = "" if isinstance(second, AudioReadError) else f": {second}"
+            raise AudioReadError(
+                f"{name} holds {wave.name} inside WAV, which cannot be read{reason}; convert it"
+            ) from error
+
+
+def _what(head: bytes) -> str:
+    kind = other_kind(head)
+    return f"it is {kind}" if kind else "no format that is known"
+
+
+class _NotOpenedError(AudioReadError):
+    """Stream that libsndfile does not take."""
+
+
+def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
+    import soundfile
+
+    kind: tuple[int, int] | None = None
+    n_samples = 0
+    for section in sections:
+        if section.missing:
+            raise _truncated(name, section.missing)
+        if section.damage:
+            raise AudioReadError(f"{name} is damaged: {section.damage}; export or download it again")
+        n_before = n_samples
+        is_open = False
+        try:
+            with section.opened() as source, soundfile.SoundFile(source) as file:
+                is_open = True
+                kind = kind or (file.samplerate, file.channels)
+                if kind != (file.samplerate, file.channels):
+                    raise AudioReadError(
+                        f"{name} changes after {n_samples} samples to {file.samplerate} Hz and "
+                        f"{file.channels} channels: split it there"
+                    )
+                announced, info = file.frames, file.extra_info
+                while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
+                    n_samples += len(piece)
+                    yield piece.T, file.samplerate
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            reason = str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
+            raise (AudioReadError if is_open else _NotOpenedError)(
+                f"{name} cannot be read as sound ({reason or 'it is damaged'}): {EXPECTED}"
+            ) from error
+        if n_samples - n_before < announced and section.is_exact:
+            raise _truncated(name, f"{n_samples} of {n_before + announced} samples are there")
+        # libsndfile reads a short RF64 or AIFF to its end and notes the header's claim in its log.
+        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
+        if claim and int(claim[2]) < int(claim[1]) and not riff.is_unknown(int(claim[1])):
+            raise _truncated(name, f"{claim[2]} of {claim[1]} bytes of samples are there")
+
+
+def _truncated(name: str, missing: str) -> AudioReadError:
+    return AudioReadError(f"{name} is truncated: {missing}; export or download it again")
+
+
+def _with_av(path: Path, name: str) -> Decoded:
+    try:
+        import av
+    except ImportError as error:
+        raise DependencyError("av", extra="av") from error
+    try:
+        with path.open("rb") as file, av.open(file, "r") as container:
+            stream = container.streams.audio[0]
+            planar = av.AudioResampler(format="fltp")
+            for frame in chain(container.decode(stream), (None,)):
+                for part in planar.resample(frame):
+                    yield part.to_ndarray().astype(np.float32, copy=False), stream.rate
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise AudioReadError(
+            f"{name} cannot be read as sound ({error}): expected a file with a track of sound"
+        ) from error
