@@ -95,6 +95,7 @@ def _parts(of: str) -> Iterator[tuple[str, Settings, list[object]]]:
         yield "nothing", default, []
         yield "the strokes: averages", replace(default, align="none"), []
         yield "the kinds", default, [patch.object(strokes, "kind_likelihoods", _equally_likely)]
+        yield "the content in parts, between kits", default, [patch.object(percussion, "_IN_PARTS", 0.0)]
         yield "strokes chosen by level", default, [patch.object(percussion, "_UNEQUAL", 0.0)]
         yield "strokes chosen by clarity", default, [patch.object(percussion, "_UNCLEAR", 0.0)]
         yield "the content's balance", default, [patch.object(percussion, "_BALANCE", 0.0)]

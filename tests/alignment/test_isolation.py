@@ -53,6 +53,10 @@ def test_two_notes_of_a_chord_are_told_apart(interval: int) -> None:
         )
 
 
+def test_without_notes_there_is_nothing_to_cut_out() -> None:
+    assert isolate_notes(_passage(_tone(60, 0.2, 1.0, [1.0])), []) == []
+
+
 def test_a_note_alone_is_clear_and_a_note_on_anothers_partials_is_not() -> None:
     octaves = _tone(57, 0.3, 1.5, SAW) + _tone(69, 0.3, 1.5, SAW) + _tone(64, 1.7, 2.3, SAW)
     passage = _passage(octaves, (0.3, 1.5, 57), (0.3, 1.5, 69), (1.7, 2.3, 64))

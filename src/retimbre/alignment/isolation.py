@@ -100,11 +100,13 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
         passage: The clip.
         events: Its notes, by onset.
     """
+    if not events:
+        return []
     bins = passage.bins.cpu()
     magnitude = bins.abs().square().mean(dim=0).sqrt()
     rate, window = passage.sample_rate, passage.window
     tracks = track_partials(passage, events, magnitude)
-    low = 1 + max((int(track.bins.max()) for track in tracks), default=0)  # no partial lies above
+    low = 1 + max(int(track.bins.max()) for track in tracks)  # no partial lies above
     amplitudes, collisions = _own_amplitudes(passage, events, tracks, (low, magnitude.shape[1]))
     frame = window.hop_length / rate
 
@@ -205,14 +207,11 @@ def _held(amplitudes: Tensor, onsets: Sequence[float]) -> Tensor:
 
 def _owned(events: Sequence[NoteEvent], n_frames: int, hop: float) -> Tensor:
     """Give what lies between the partials to the newest onset, (notes, T); chords share it."""
-    onsets = np.array([event.onset for event in events])
-    owned = torch.zeros(len(events), n_frames)
-    for t in range(n_frames):
-        before = onsets[onsets <= t * hop + _CHORD]
-        if len(before):
-            newest = np.abs(onsets - before.max()) < _CHORD
-            owned[torch.from_numpy(newest), t] = float(newest.sum()) ** -0.5
-    return owned
+    onsets = torch.tensor([event.onset for event in events], dtype=torch.float64)
+    begun = onsets[:, None] <= hop * torch.arange(n_frames) + _CHORD
+    latest = onsets[:, None].where(begun, -torch.inf).amax(dim=0)
+    newest = (onsets[:, None] - latest).abs() < _CHORD
+    return newest / newest.sum(dim=0).clamp(min=1).sqrt()
 
 
 def _principal(bins: Tensor) -> Tensor:
