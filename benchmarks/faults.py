@@ -402,7 +402,8 @@ def main() -> None:
             path.unlink()
         reader.stop()
         if arguments.kills:
-            found = kills(folder, arguments.kills)
+            (folder / "kills").mkdir()
+            found = kills(folder / "kills", arguments.kills)
             print("killed:", ", ".join(f"{n} {what}" for what, n in found.items()))
             bad += [what for what in ("torn", "remnants that look like sound") if found[what]]
     for line in bad:

@@ -175,6 +175,18 @@ def test_zeros_before_and_behind_are_no_sound(tmp_path: Path) -> None:
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF"])
+def test_a_truncated_file_of_plain_numbers_is_refused(container: str, tmp_path: Path, sweeps: Sweeps) -> None:
+    path = tmp_path / "clip"
+    soundfile.write(path, sweeps(0.5, 44_100, 2).T, 44_100, format=container, subtype="PCM_16")
+    data = path.read_bytes()
+    assert read(path).n_samples == 22_050
+    for share in (0.5, 0.9, 0.999):
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(AudioReadError, match=r"clip (is truncated|cannot be read as sound)"):
+            read(path)
+
+
 OTHERS = {
     "a web page": b"\xef\xbb\xbf\n <!DOCTYPE html>\n<html><title>404 Not Found</title></html>",
     "XML": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',

@@ -39,6 +39,9 @@ _SNDFILE = (
 )
 """Starts of the other files that libsndfile reads."""
 
+_CLAIM = r"(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
+"""Note in libsndfile's log on a WAV, AIFF, AU, W64 or RF64 that is shorter than its header claims."""
+
 
 def decoded(path: Path, name: str) -> Decoded:
     """Decode a file piece by piece.
@@ -130,8 +133,7 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
             ) from error
         if n_samples - n_before < announced and section.is_exact:
             raise _truncated(name, f"{n_samples} of {n_before + announced} samples are there")
-        # libsndfile reads a short RF64 or AIFF to its end and notes the header's claim in its log.
-        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
+        claim = re.search(_CLAIM, info)
         if claim and int(claim[2]) < int(claim[1]) and not riff.is_unknown(int(claim[1])):
             raise _truncated(name, f"{claim[2]} of {claim[1]} bytes of samples are there")
 
