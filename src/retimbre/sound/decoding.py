@@ -5,10 +5,12 @@ encodings in WAV that libsndfile does not know. Neither is believed about a leng
 true end, and one that is shorter than it says is an error.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +116,7 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
         n_before = n_samples
         is_open = False
         try:
-            with section.opened() as source, soundfile.SoundFile(source) as file:
+            with section.opened() as source, soundfile.SoundFile(_handle(source), closefd=False) as file:
                 is_open = True
                 kind = kind or (file.samplerate, file.channels)
                 if kind != (file.samplerate, file.channels):
@@ -136,6 +138,11 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
         claim = re.search(_CLAIM, info)
         if claim and int(claim[2]) < int(claim[1]) and not riff.is_unknown(int(claim[1])):
             raise _truncated(name, f"{claim[2]} of {claim[1]} bytes of samples are there")
+
+
+def _handle(source: io.RawIOBase | io.BufferedReader) -> Any:
+    """Give libsndfile a file by its number: there is no call into Python in which an interrupt is lost."""
+    return source.fileno() if isinstance(source, io.BufferedReader) else source
 
 
 def _truncated(name: str, missing: str) -> AudioReadError:
