@@ -32,9 +32,9 @@ def test_two_hundred_damaged_files_are_read_whole_or_refused_in_one_line(tmp_pat
 
 @pytest.mark.slow
 def test_a_killed_transfer_leaves_the_old_file_or_the_whole_one(tmp_path: Path) -> None:
-    found = faults.kills(tmp_path, 12)
+    found = faults.kills(tmp_path, 4)
     assert set(found) <= {"absent", "the old one", "whole"}
-    assert sum(found.values()) == 12
+    assert sum(found.values()) == 4
 
 
 @pytest.fixture

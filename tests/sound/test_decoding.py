@@ -222,8 +222,8 @@ def test_mp3_files_in_a_row_are_read_one_after_the_other(tmp_path: Path, sweeps:
         found = read(both).samples[0]
         assert len(found) == pytest.approx(2 * 44_100, abs=2 * 1152)
         # The second is whole.
-        ends = [found[len(found) - 44_100 - lag :][:40_000] for lag in range(0, 2 * 1152)]
-        assert max(np.corrcoef(end, sweeps(1.0, 44_100)[0, :40_000])[0, 1] for end in ends) > 0.99
+        ends = [found[len(found) - 44_100 - lag :][:8_000] for lag in range(2 * 1152)]
+        assert max(np.corrcoef(end, sweeps(1.0, 44_100)[0, :8_000])[0, 1] for end in ends) > 0.99
 
 
 def test_flac_files_in_a_row_are_read_one_after_the_other(tmp_path: Path, sweeps: Sweeps) -> None:
