@@ -52,6 +52,16 @@ def test_the_members_on_the_api_page_are_there() -> None:
             assert inspect.getdoc(getattr(owners[owner], member)), (owner, member)
 
 
+def test_the_tests_that_hold_the_promises_about_files_are_there() -> None:
+    named = set(re.findall(r"test_\w+", (ROOT / "docs/files.md").read_text(encoding="utf-8")))
+    modules = list((ROOT / "tests").rglob("test_*.py"))
+    there = {
+        name for path in modules for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 40
+    assert not named - there - {path.stem for path in modules}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_lines_of_a_page_are_short(page: Path) -> None:
     long = [

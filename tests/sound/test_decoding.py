@@ -175,6 +175,18 @@ def test_zeros_before_and_behind_are_no_sound(tmp_path: Path) -> None:
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF"])
+def test_a_truncated_file_of_plain_numbers_is_refused(container: str, tmp_path: Path, sweeps: Sweeps) -> None:
+    path = tmp_path / "clip"
+    soundfile.write(path, sweeps(0.5, 44_100, 2).T, 44_100, format=container, subtype="PCM_16")
+    data = path.read_bytes()
+    assert read(path).n_samples == 22_050
+    for share in (0.5, 0.9, 0.999):
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(AudioReadError, match=r"clip (is truncated|cannot be read as sound)"):
+            read(path)
+
+
 OTHERS = {
     "a web page": b"\xef\xbb\xbf\n <!DOCTYPE html>\n<html><title>404 Not Found</title></html>",
     "XML": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
@@ -210,8 +222,8 @@ def test_mp3_files_in_a_row_are_read_one_after_the_other(tmp_path: Path, sweeps:
         found = read(both).samples[0]
         assert len(found) == pytest.approx(2 * 44_100, abs=2 * 1152)
         # The second is whole.
-        ends = [found[len(found) - 44_100 - lag :][:40_000] for lag in range(0, 2 * 1152)]
-        assert max(np.corrcoef(end, sweeps(1.0, 44_100)[0, :40_000])[0, 1] for end in ends) > 0.99
+        ends = [found[len(found) - 44_100 - lag :][:8_000] for lag in range(2 * 1152)]
+        assert max(np.corrcoef(end, sweeps(1.0, 44_100)[0, :8_000])[0, 1] for end in ends) > 0.99
 
 
 def test_flac_files_in_a_row_are_read_one_after_the_other(tmp_path: Path, sweeps: Sweeps) -> None:

@@ -2,6 +2,7 @@ import contextlib
 import itertools
 import os
 import resource
+import shutil
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import soundfile
 from retimbre._output import atomic, check_writable
 from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
 from retimbre.sound.audio import Audio, Samples
-from retimbre.sound.files import check_output, read, write
+from retimbre.sound.files import Output, check_output, read, write
 
 Tone = Callable[..., Samples]
 Sweeps = Callable[..., Samples]
@@ -690,6 +691,16 @@ def test_an_output_is_not_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             check_output(same, sample_rate=8000, n_channels=1, inputs=(content, str(style)))
     check_output("../other.wav", sample_rate=8000, n_channels=1, inputs=(content, style))
     check_output(style, sample_rate=8000, n_channels=1, inputs=(content,))
+
+
+def test_a_disk_without_room_is_found_out_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Audio(np.full(1_000_000, 0.1, np.float32), 44_100)
+    usage = type(shutil.disk_usage(tmp_path))
+    for free, fits in ((1 << 30, True), (10_000_000, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: usage(1 << 40, 0, free))
+        refusal = pytest.raises(RetimbreError, match=rf"{tmp_path} has 0\.01 GB left: expected 0\.07 GB")
+        with contextlib.nullcontext() if fits else refusal:
+            Output.checked(tmp_path / "clip.wav", None, sound, inputs=())
 
 
 def test_finding_out_writes_nothing(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ encodings in WAV that libsndfile does not know. Neither is believed about a leng
 true end, and one that is shorter than it says is an error.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,9 @@ _SNDFILE = (
     b"\0\0\0\x0c",
 )
 """Starts of the other files that libsndfile reads."""
+
+_CLAIM = r"(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)"
+"""Note in libsndfile's log on a WAV, AIFF, AU, W64 or RF64 that is shorter than its header claims."""
 
 
 def decoded(path: Path, name: str) -> Decoded:
@@ -111,7 +116,7 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
         n_before = n_samples
         is_open = False
         try:
-            with section.opened() as source, soundfile.SoundFile(source) as file:
+            with section.opened() as source, soundfile.SoundFile(_handle(source), closefd=False) as file:
                 is_open = True
                 kind = kind or (file.samplerate, file.channels)
                 if kind != (file.samplerate, file.channels):
@@ -130,10 +135,14 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
             ) from error
         if n_samples - n_before < announced and section.is_exact:
             raise _truncated(name, f"{n_samples} of {n_before + announced} samples are there")
-        # libsndfile reads a short RF64 or AIFF to its end and notes the header's claim in its log.
-        claim = re.search(r"data *: (\d+) \(should be (\d+)\)", info)
+        claim = re.search(_CLAIM, info)
         if claim and int(claim[2]) < int(claim[1]) and not riff.is_unknown(int(claim[1])):
             raise _truncated(name, f"{claim[2]} of {claim[1]} bytes of samples are there")
+
+
+def _handle(source: io.RawIOBase | io.BufferedReader) -> Any:
+    """Give libsndfile a file by its number: there is no call into Python in which an interrupt is lost."""
+    return source.fileno() if isinstance(source, io.BufferedReader) else source
 
 
 def _truncated(name: str, missing: str) -> AudioReadError:
