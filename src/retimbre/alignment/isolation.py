@@ -109,27 +109,22 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
     low = 1 + max(int(track.bins.max()) for track in tracks)  # no partial lies above
     amplitudes, collisions = _own_amplitudes(passage, events, tracks, (low, magnitude.shape[1]))
     frame = window.hop_length / rate
-
-    def render(event: NoteEvent, track: Track, amplitudes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Give a note's power, the same without others' attacks, its amplitudes then, and its cover."""
-        later = [e.onset / frame - track.frames.start for e in events if e.onset > event.onset + _CHORD]
-        held = _held(amplitudes, later)
-        power, steady = (track.render(partials, low).square() for partials in (amplitudes, held))
-        return power, steady, held, track.cover(low)
-
-    rendered = list(map(render, events, tracks, amplitudes))
     total = torch.full((magnitude.shape[1], low), 1e-12).mT  # frame after frame, as the transform is laid out
     cover, attack = torch.zeros_like(total), torch.zeros_like(total)
-    for track, (power, steady, _, own_cover) in zip(tracks, rendered, strict=True):
-        here = track.frames
-        total[:, here] += power
-        attack[:, here] += power - steady
-        cover[:, here] = torch.maximum(cover[:, here], own_cover)
+    powers = []  # of each note, without the attacks of others
+    for n, (event, track) in enumerate(zip(events, tracks, strict=True)):
+        here, measured = track.frames, track.render(amplitudes[n], low).square()
+        later = [e.onset / frame - here.start for e in events if e.onset > event.onset + _CHORD]
+        amplitudes[n] = _held(amplitudes[n], later)
+        powers.append(track.render(amplitudes[n], low).square())
+        total[:, here] += measured
+        attack[:, here] += measured.sub_(powers[n])
+        cover[:, here] = torch.maximum(cover[:, here], track.cover(low))
     newest = 1 - cover * (1 - attack / total)
     owned = _owned(events, magnitude.shape[1], frame)
 
     def cut(n: int) -> NoteSample | None:
-        event, track, (_, power, own, _) = events[n], tracks[n], rendered[n]
+        event, track, power, own = events[n], tracks[n], powers[n], amplitudes[n]
         here = track.frames
         mask = owned[n, here, None].repeat(1, len(magnitude)).mT
         mask[:low] = cover[:, here] * (power / total[:, here]) ** _SHARE + newest[:, here] * mask[:low]
