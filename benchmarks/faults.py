@@ -216,8 +216,7 @@ def read_all(connection: Any) -> None:
             outcome = ("refused" if fine else "traceback", message)
         except BaseException as error:
             outcome = ("traceback", repr(error))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        connection.send((*outcome, peak))
+        connection.send(outcome)
 
 
 class Reader:
@@ -242,7 +241,8 @@ class Reader:
                 self.stop()
                 self._start()
                 return "hang", f"{peak / 1e6:.0f} MB"
-            outcome, found, peak = self._ours.recv()
+            outcome, found = self._ours.recv()
+            peak = self._peak()
         except EOFError:
             self.stop()
             self._start()
@@ -254,7 +254,7 @@ class Reader:
         return outcome, found
 
     def _peak(self) -> int:
-        """Read the most memory that the child had, in bytes."""
+        """Read the most memory that the child had, in bytes; getrusage counts what it was forked from."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
