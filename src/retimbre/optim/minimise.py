@@ -123,16 +123,16 @@ def minimise(
         x = point.requires_grad_()
         terms = objective.terms(spectrogram_of(x))
         loss = objective.total(terms)
-        is_enough = loss.item() <= enough
+        value = loss.item()
         # No gradient is taken of a point at which to stop.
-        gradient = torch.zeros_like(x) if is_enough else torch.autograd.grad(loss, x)[0]
+        gradient = torch.zeros_like(x) if value <= enough else torch.autograd.grad(loss, x)[0]
         x.requires_grad_(False)
         step = Step(
             stage=stage,
             evaluation=len(losses) + 1,
             iteration=iteration,
             n_iter=n_iter,
-            loss=loss.item(),
+            loss=value,
             content=terms.content.item(),
             style=terms.style.item(),
             seconds=time.perf_counter() - began,
@@ -150,8 +150,8 @@ def minimise(
             step = report.count(step).silent()
             found.best = step if is_best else found.best
             report.check()
-        if is_enough or _is_flat(losses, settings.tolerance):
-            found.stopped = "converged" if is_enough else "tolerance"
+        if value <= enough or _is_flat(losses, settings.tolerance):
+            found.stopped = "converged" if value <= enough else "tolerance"
             raise _Stop
         return step.loss, gradient
 
