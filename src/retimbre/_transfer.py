@@ -185,8 +185,11 @@ class Transfer:
             samples = block.samples if done is None or done.samples is None else done.samples
             if done is not None:
                 made.append(replace(done, samples=None))
+            place = block.place
+            del block, done  # with all that was computed of them, before the next is made
             if samples.any():
-                yield block.place, samples
+                yield place, samples
+            del samples
 
     def _style_for(self, content: Content) -> PreparedStyle:
         if content.rate not in self._prepared:

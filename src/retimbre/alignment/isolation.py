@@ -28,8 +28,6 @@ from retimbre.alignment.partials import (
     Track,
     find_collisions,
     loud_collisions,
-    mean_pitch,
-    pitch_curve,
     track_partials,
     unsteadiness,
 )
@@ -107,8 +105,8 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
     rate, window = passage.sample_rate, passage.window
     tracks = track_partials(passage, events, magnitude)
     low = 1 + max(int(track.bins.max()) for track in tracks)  # no partial lies above
-    amplitudes, collisions = _own_amplitudes(passage, events, tracks, (low, magnitude.shape[1]))
     frame = window.hop_length / rate
+    amplitudes, collisions = _own_amplitudes(frame, events, tracks, (low, magnitude.shape[1]))
     total = torch.full((magnitude.shape[1], low), 1e-12).mT  # frame after frame, as the transform is laid out
     cover, attack = torch.zeros_like(total), torch.zeros_like(total)
     powers = []  # of each note, without the attacks of others
@@ -141,14 +139,14 @@ def isolate_notes(passage: Passage, events: Sequence[NoteEvent]) -> list[NoteSam
 
 
 def _own_amplitudes(
-    passage: Passage, events: Sequence[NoteEvent], tracks: Sequence[Track], shape: tuple[int, int]
+    frame: float, events: Sequence[NoteEvent], tracks: Sequence[Track], shape: tuple[int, int]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Estimate the magnitudes of each note's own partials, (K, T) each, and find where others are in them.
 
     At first every partial that lies on another's is taken as unknown; then only those on which another is
     loud: a bass note has partials near everybody's, and most are too soft to matter.
     """
-    courses = [_course(passage, event, track) for event, track in zip(events, tracks, strict=True)]
+    courses = [_course(event, track, frame) for event, track in zip(events, tracks, strict=True)]
     collisions = [find_collisions(track, tracks) for track in tracks]
     amplitudes = _completed(courses, tracks, collisions)
     total = torch.zeros(shape[::-1]).mT
@@ -159,15 +157,15 @@ def _own_amplitudes(
     return _completed(courses, tracks, collisions), collisions
 
 
-def _course(passage: Passage, event: NoteEvent, track: Track) -> Course:
-    """Measure the partials of a note as if it were alone."""
-    frame, n_frames = passage.window.hop_length / passage.sample_rate, track.peaks.shape[1]
+def _course(event: NoteEvent, track: Track, frame: float) -> Course:
+    """Measure the partials of a note as if it were alone; ``frame`` is the seconds of a frame."""
+    n_frames = track.peaks.shape[1]
     onset, end = (round(at / frame) - track.frames.start for at in (event.onset, event.end))
     onset = min(max(0, onset), n_frames - 1)
     end = min(max(onset + 1, end - _REACH), n_frames)
     levels = 20 * track.peaks.double().clamp(min=_SILENT).log10()
     known = track.is_present & (track.peaks > _SILENT)
-    return Course(levels.numpy(), known.numpy(), onset, end, mean_pitch(passage, event))
+    return Course(levels.numpy(), known.numpy(), onset, end, float(np.median(track.curve)))
 
 
 def _completed(
@@ -241,9 +239,8 @@ def _trim(
     if len(cut) < _LEAST * rate or level == 0:
         return None
     decay = _decay(cut[before:], duration, rate)
-    curve = pitch_curve(passage, event)
-    pitch = float(np.median(curve))
-    measured = (duration, level, clarity, decay, partials, unsteadiness(curve))
+    pitch = float(np.median(track.curve))
+    measured = (duration, level, clarity, decay, partials, unsteadiness(track.curve))
     return NoteSample(cut, pitch, event.onset, before / rate, *measured)
 
 

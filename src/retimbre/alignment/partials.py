@@ -44,8 +44,11 @@ def fundamental(passage: Passage, event: NoteEvent) -> Tensor:
 
 def pitch_curve(passage: Passage, event: NoteEvent) -> npt.NDArray[np.float64]:
     """Estimate the pitch of a note in every frame from onset to end, (T,), as MIDI numbers with fractions."""
-    rate = passage.sample_rate / passage.window.hop_length
-    hertz = fundamental(passage, event)[int(event.onset * rate) : int(event.end * rate) + 1]
+    return _during(event, fundamental(passage, event), passage.sample_rate / passage.window.hop_length)
+
+
+def _during(event: NoteEvent, f0: Tensor, rate: float) -> npt.NDArray[np.float64]:
+    hertz = f0[int(event.onset * rate) : int(event.end * rate) + 1]
     curve: npt.NDArray[np.float64] = 69 + 12 * np.log2(hertz.double().numpy() / 440)
     return curve
 
@@ -67,6 +70,7 @@ class Track:
     Attributes:
         frames: Frames of the clip.
         end: End of the tail in seconds.
+        curve: Pitch from onset to end, as :func:`pitch_curve` estimates it.
         hertz: Frequencies of the partials in Hz, (K, T).
         width: Standard deviations of their lobes in Hz, (K, T).
         bins: Bins around each of the K' partials of which some lie in the spectrogram, (K', T, J).
@@ -77,6 +81,7 @@ class Track:
 
     frames: slice
     end: float
+    curve: npt.NDArray[np.float64]
     hertz: Tensor
     width: Tensor
     bins: Tensor
@@ -133,7 +138,7 @@ def track_partials(passage: Passage, events: Sequence[NoteEvent], magnitude: Ten
         values = magnitude[bins, torch.arange(n_frames)[frames][:, None]]
         peaks = torch.zeros_like(hertz)
         peaks[:n] = (values * ((distance < 1.5) & there)).amax(dim=2)
-        return Track(frames, end, hertz, width, bins, lobes, peaks, is_present)
+        return Track(frames, end, _during(event, f0, rate), hertz, width, bins, lobes, peaks, is_present)
 
     return [track(event) for event in events]
 
