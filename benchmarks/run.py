@@ -1,9 +1,10 @@
 """Whole transfers, from file to file: seconds for 10 s of sound, what preparing saves, and peak memory.
 
     python benchmarks/run.py [--lengths 10 60 600] [--networks kernel aligned shallow naive]
-                             [--rates 44100 22050] [--jobs 1]
+                             [--rates 44100 22050] [--channels 2] [--jobs 1]
 
-Stereo at 44.1 kHz is the main case; at 22 050 Hz the clips are mono. Each line is a process of its own, and
+Stereo at 44.1 kHz is the main case; at 22 050 Hz the clips are mono, unless ``--channels`` says otherwise:
+more than two are the same two, each pair softer than the one before. Each line is a process of its own, and
 so is its peak memory. Clips are the demonstration's minuet and Greensleeves, repeated, by piano and, 20 s
 of it, by strings. ``kernel`` takes the style as it is, ``aligned``, the default for these clips, plays it
 at the content's pitches; ``naive`` is the network shallow with conv1d and whole Gram matrices; it and
@@ -28,16 +29,19 @@ from typing import Any
 import numpy as np
 
 
-def clip(instrument: str, seconds: float, rate: int, path: Path) -> Path:
-    """Write a clip of any length."""
+def clip(instrument: str, seconds: float, rate: int, path: Path, n_channels: int | None = None) -> Path:
+    """Write a clip of any length; stereo, and mono below 44.1 kHz, unless a number of channels is given."""
     from retimbre import Audio, write
     from retimbre.music.orchestra import render
     from retimbre.music.score import GREENSLEEVES, MINUET
 
     parts = [render(piece, instrument, seconds=10.0) for piece in (MINUET, GREENSLEEVES)]
     samples = np.concatenate([part.samples for part in parts], axis=1)
-    if rate < 44_100:
+    n_channels = n_channels or (1 if rate < 44_100 else 2)
+    if n_channels == 1:
         samples = samples.mean(axis=0, keepdims=True)
+    else:
+        samples = np.concatenate([samples * 0.8**n for n in range(-(-n_channels // 2))])[:n_channels]
     n_samples = round(seconds * parts[0].sample_rate)
     repeated = np.tile(samples, (1, -(-n_samples // samples.shape[1])))[:, :n_samples]
     write(path, Audio(repeated, parts[0].sample_rate).resampled(rate))
@@ -121,6 +125,7 @@ def main() -> None:
     parser.add_argument("--lengths", type=float, nargs="+", default=[10, 60, 600])
     parser.add_argument("--networks", nargs="+", default=["aligned", "kernel", "shallow", "naive"])
     parser.add_argument("--rates", type=int, nargs="+", default=[44_100, 22_050])
+    parser.add_argument("--channels", type=int)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--one", nargs=2, type=Path, help="measure these two clips here and print JSON")
     arguments = parser.parse_args()
@@ -136,13 +141,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for rate in arguments.rates:
-            style = clip("strings", 20.0, rate, folder / "style.wav")
+            style = clip("strings", 20.0, rate, folder / "style.wav", arguments.channels)
             for network in arguments.networks:
                 finite = network in {"shallow", "naive"}
                 if finite and rate != arguments.rates[-1]:
                     continue
                 for seconds in arguments.lengths[:1] if finite else arguments.lengths:
-                    content = clip("piano", seconds, rate, folder / "content.wav")
+                    content = clip("piano", seconds, rate, folder / "content.wav", arguments.channels)
                     command = [sys.executable, __file__, "--networks", network, "--jobs", str(arguments.jobs)]
                     done = subprocess.run(
                         [*command, "--one", content, style], check=True, capture_output=True, text=True

@@ -123,7 +123,8 @@ def minimise(
         x = point.requires_grad_()
         terms = objective.terms(spectrogram_of(x))
         loss = objective.total(terms)
-        value = loss.item()
+        # One read, for which a GPU has to be waited for.
+        value, content, style = torch.stack([loss, terms.content, terms.style]).tolist()
         # No gradient is taken of a point at which to stop.
         gradient = torch.zeros_like(x) if value <= enough else torch.autograd.grad(loss, x)[0]
         x.requires_grad_(False)
@@ -133,8 +134,8 @@ def minimise(
             iteration=iteration,
             n_iter=n_iter,
             loss=value,
-            content=terms.content.item(),
-            style=terms.style.item(),
+            content=content,
+            style=style,
             seconds=time.perf_counter() - began,
             done=done[0] + (done[1] - done[0]) * iteration / n_iter,
             _preview=None if preview is None else sound,
