@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -375,8 +375,8 @@ def _weighted(first: list[Path], more: list[str]) -> list[tuple[Path, float]]:
     return mix
 
 
-def main() -> NoReturn:
-    """Run the command ``retimbre``.
+def main() -> int:
+    """Run the command ``retimbre`` and give its exit code.
 
     0 done, 1 done but stdout could not be written, 2 an error in one line on stderr, 130 interrupted.
     """
@@ -398,4 +398,4 @@ def main() -> NoReturn:
             say(f"error: stdout cannot be written ({error.strerror}); what was made is there")
         code = 1
     interrupts.ignore()
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
