@@ -59,8 +59,11 @@ def stages(rate: int, n_channels: int, evaluations: int, n_notes: int) -> dict[s
     both, fft = sum(frames.values()), 2.5 * window.n_fft * log2(window.n_fft)
     n_bins, n_low, n_bands = window.n_bins, grid.n_low, len(grid.bands)
     n_pitches = HIGHEST - LOWEST + 1
-    # 40 updates of activations, 32 of amplitudes: four products and three, over the bins with partials.
-    factorised = (2 * 40 * 2 + 32 * 3) * n_pitches * n_low * both + 40 * 4 * n_bands * n_bins * both
+    # 20 updates of activations and 12 of amplitudes on a quarter of the frames, 21 and 20 on all: four
+    # products and three, over the bins with partials.
+    activations, amplitudes = 20 / 4 + 21, 12 / 4 + 20
+    factorised = (2 * activations * 2 + amplitudes * 3) * n_pitches * n_low * both
+    factorised += activations * 4 * n_bands * n_bins * both
     spectrogram, sound = 8 * n_channels * n_bins, 4 * n_channels * rate
     T = frames["content"]
     padded = 2 ** (int(log2(11.5 * rate)) + 1)
@@ -72,7 +75,7 @@ def stages(rate: int, n_channels: int, evaluations: int, n_notes: int) -> dict[s
             7 * 10 * sound * 4,
         ),
         "transform": Stage(("sound.stft.Window.stft",), n_channels * both * 9 * fft, both * 4 * spectrogram),
-        "notes": Stage(("alignment.notes.transcribe",), factorised, 72 * 2 * 4 * n_low * both),
+        "notes": Stage(("alignment.notes.transcribe",), factorised, 49 * 2 * 4 * n_low * both),
         "attacks": Stage(
             ("alignment.attacks.find_attacks",),
             22 * 4 * 60 * (n_low / 2) * 4 * both,

@@ -13,7 +13,7 @@ Nothing is trained.
 Such a fit confuses a note with those whose partials it shares. But a clip is one instrument: amplitudes are
 smoothed over neighbouring pitches while they form, so that no pitch is left with the even partials of
 another. Pitches that are no louder than partials of a lower one that sounds are then dropped, and the rest is
-fitted again.
+fitted again. The first fit is of means over four frames, the second of every frame.
 """
 
 import math
@@ -36,6 +36,12 @@ the target is then .20 of the content's instead of .12 (with a share of .2, .23)
 
 _N_ITER = (8, 12, 20)
 """Updates with amplitudes held; with amplitudes free; and again, with the notes that are left."""
+
+_COARSE = 4
+"""Frames that are one in the first fit. It takes a third of the time off both, and on the melodic pairs for
+tuning LSD is .515 of the content's instead of .520 and the envelopes' error .528 instead of .532, on eight
+others of their songs and instruments .440 and .460, .472 and .516. With pairs of frames, or half of the
+second fit on pairs as well, they are .517 to .520 and .525 to .536."""
 
 _LEAST_RESULTANT = 0.15
 """Length of the circular mean of the peaks' places, 0 to 1, under which a clip has no tuning to be found."""
@@ -101,11 +107,13 @@ def estimate_tuning(magnitude: Tensor, n_fft: int, sample_rate: int) -> float:
 def transcribe(magnitude: Tensor, grid: Grid) -> Notes:
     """Find the notes of a magnitude spectrogram (F, T), not all zero, and the noise beside them."""
     held, free, again = _N_ITER
-    factors = _Factors(magnitude, grid)
+    factors = _Factors(functional.avg_pool1d(magnitude[None], _COARSE, ceil_mode=True)[0], grid)
     for n in range(held + free):
         factors.update_activations()
         if n >= held:
             factors.update_amplitudes(_NEIGHBOURS[0])
+    factors.refine(magnitude)
+    factors.update_activations()
     factors.keep(sounding_notes(factors.activations))
     for _ in range(again):
         factors.update_activations()
@@ -169,12 +177,11 @@ def gaussian_weights(n_pitches: int, width: float, like: Tensor) -> Tensor:
 
 
 class _Factors:
-    """The factors of a spectrogram, and their multiplicative updates."""
+    """The factors of a spectrogram (F, T), and their multiplicative updates."""
 
     def __init__(self, magnitude: Tensor, grid: Grid) -> None:
         self._grid, self._n_bins = grid, grid.n_low
-        self._low, self._high = magnitude[: self._n_bins], magnitude[self._n_bins :]
-        self._least = 1e-4 * magnitude.mean()  # keeps the quotients finite
+        self._take(magnitude)
         sounds_above = grid.bands[:, self._n_bins :].any(dim=1)
         self._first_upper = len(sounds_above) - int(sounds_above.sum())
         k = torch.arange(1, N_PARTIALS + 1, device=magnitude.device)
@@ -183,6 +190,18 @@ class _Factors:
         self._noise = level.expand(len(grid.bands), magnitude.shape[1])
         start = self._spectra @ self._low + 1e-6
         self.activations = start * (0.5 * magnitude.sum() / start.sum())
+
+    def _take(self, magnitude: Tensor) -> None:
+        self._low, self._high = magnitude[: self._n_bins], magnitude[self._n_bins :]
+        self._least = 1e-4 * magnitude.mean()  # keeps the quotients finite
+
+    def refine(self, magnitude: Tensor) -> None:
+        """Go on with the spectrogram of which the one so far has the means over :data:`_COARSE` frames."""
+        self._take(magnitude)
+        self.activations, self._noise = (
+            values.repeat_interleave(_COARSE, dim=1)[:, : magnitude.shape[1]]
+            for values in (self.activations, self._noise)
+        )
 
     def _set_amplitudes(self, amplitudes: Tensor) -> None:
         spectra = self._grid.spectra(amplitudes)
