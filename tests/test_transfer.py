@@ -1,6 +1,7 @@
 """The whole transfer: what it keeps of the content, what it takes of the style, what it says."""
 
 import gc
+import importlib
 import math
 import weakref
 from dataclasses import replace
@@ -641,7 +642,8 @@ def test_a_vibrato_is_the_contents_own() -> None:
 
 @pytest.fixture
 def analyses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Count transcriptions and fits of an instrument."""
+    """Count transcriptions and fits of an instrument; the sampler, which fits one too, has the real function."""
+    importlib.import_module("retimbre.alignment.sampler")
     counts = dict.fromkeys(("transcribe", "fit_source_filter"), 0)
     for home, name in ((passage, "transcribe"), (instruments, "fit_source_filter")):
         real = getattr(home, name)
