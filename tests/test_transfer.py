@@ -642,7 +642,7 @@ def test_a_vibrato_is_the_contents_own() -> None:
 
 @pytest.fixture
 def analyses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Count transcriptions and fits of an instrument; the sampler, which fits one too, has the real function."""
+    """Count transcriptions and fits of an instrument; the sampler, which fits one too, is not counted."""
     importlib.import_module("retimbre.alignment.sampler")
     counts = dict.fromkeys(("transcribe", "fit_source_filter"), 0)
     for home, name in ((passage, "transcribe"), (instruments, "fit_source_filter")):
