@@ -373,6 +373,33 @@ def test_an_interrupt_between_evaluations_is_told_too(monkeypatch: pytest.Monkey
     assert np.corrcoef(*last)[0, 1] > 0.999
 
 
+class Impatient:
+    """Listener that asks for the end in the analysis of the second block, between two evaluations."""
+
+    def __init__(self) -> None:
+        self.blocks: list[int] = []
+        self.n_checks = 0
+
+    def __call__(self, step: Step) -> None:
+        self.blocks.append(step.block)
+        self.n_checks = 0
+
+    def check(self) -> None:
+        self.n_checks += 1
+        if self.blocks and self.n_checks == 2:  # one follows each step
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_in_an_analysis_ends_it() -> None:
+    content, listener = _pulses(25.0, 8000), Impatient()
+    result = transfer(
+        content, _hiss(2, 8000, 1000, 2000), Settings(n_iter=3, n_iter_waveform=0), on_step=listener
+    )
+    assert (result.stopped, set(listener.blocks), len(result.blocks)) == ("interrupted", {1}, 1)
+    last = result.audio.samples[0, -40_000:], content.samples[0, -40_000:]
+    assert np.corrcoef(*last)[0, 1] > 0.999
+
+
 def test_a_long_style_is_heard_in_pieces_from_all_of_it() -> None:
     low, high = _hiss(20, 8000, 500, 1000).samples, _hiss(20, 8000, 2000, 3000).samples
     style = Audio(np.concatenate([low, high], axis=1), 8000)

@@ -25,7 +25,7 @@ class Runner:
     Args:
         n_blocks: Number of blocks.
         jobs: Number of blocks at once, one thread each.
-        on_step: Called with every step, by one thread at a time.
+        on_step: Called with every step, by one thread at a time; see :class:`retimbre.optim.step.OnStep`.
 
     Attributes:
         steps: Steps of all blocks in the order of their evaluation.
@@ -37,6 +37,7 @@ class Runner:
         self.steps: list[Step] = []
         self._interrupted = self._terminated = False
         self._on_step, self._jobs = on_step, min(jobs, n_blocks)
+        self._request: Callable[[], None] | None = getattr(on_step, "check", None)
         self._done = [0.0] * n_blocks
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._began = time.perf_counter()
@@ -112,8 +113,7 @@ class Runner:
                 if self._on_step is not None:
                     self._on_step(counted)
             except KeyboardInterrupt as interrupt:
-                self._terminated = isinstance(interrupt, Terminated)
-                self._stop.set()
+                self._end(interrupt)
             return counted
 
     def stop_reason(self, blocks: Sequence[Block]) -> StopReason:
@@ -135,9 +135,18 @@ class Runner:
         return reasons[-1]
 
     def check(self) -> None:
-        """Raise a ``KeyboardInterrupt`` after a stop."""
+        """Raise a ``KeyboardInterrupt`` after a stop, and where one is requested."""
+        if self._request is not None and not self._stop.is_set():
+            try:
+                self._request()
+            except KeyboardInterrupt as interrupt:
+                self._end(interrupt)
         if self._stop.is_set():
             raise KeyboardInterrupt
+
+    def _end(self, interrupt: KeyboardInterrupt) -> None:
+        self._terminated = isinstance(interrupt, Terminated)
+        self._stop.set()
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class SpectrogramStyle:
             Samples (C, N) at the working rate, and the record of the block.
         """
         bins = content.bins  # first: content.frames then comes from them, with no second transform
-        aligned = self._align(content)
+        aligned = self._align(content, report.check)
         strength = aligned.default_strength if settings.strength is None else settings.strength
         share = 0.0 if settings.content_weight is not None else strength
         targets, objectives = [], []
@@ -192,15 +192,17 @@ class SpectrogramStyle:
             ),
         )
 
-    def _align(self, content: Passage) -> _AlignedStyle:
+    def _align(self, content: Passage, check: Callable[[], None]) -> _AlignedStyle:
         """Align the style with a content, once for each content."""
         if content not in self._cache:
-            self._cache[content] = self._make_aligned(content)
+            self._cache[content] = self._make_aligned(content, check)
         return self._cache[content]
 
-    def _make_aligned(self, content: Passage) -> _AlignedStyle:
-        how = choose_alignment(self._alignments, self._settings.align, content)
+    def _make_aligned(self, content: Passage, check: Callable[[], None]) -> _AlignedStyle:
+        check()
+        how = choose_alignment(self._alignments, self._settings.align, content, check)
         played = None if how == "none" else self._alignments[how].play(content)
+        check()
         cut = [view.cut(1 + content.n_samples // view.window.hop_length) for view in self._views]
         if played is None:
             return _AlignedStyle(how, cut, [], None, default_strength(None))

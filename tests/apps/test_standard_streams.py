@@ -58,3 +58,22 @@ def test_a_pipe_that_nobody_reads_is_quiet(folder: Path) -> None:
     done = _run(f"set -o pipefail; {TRANSFER} --json | true", folder)
     assert done.stderr == ""
     assert read(folder / "o.wav").n_samples == 8000
+
+
+def test_notes_of_decoders_are_dropped(folder: Path) -> None:
+    """An MP3 with a piece that is there twice is read, and its decoder writes notes about that."""
+    noise = 0.3 * np.random.default_rng(0).standard_normal(44_100, np.float32)
+    write(folder / "a.mp3", Audio(noise, 22_050))
+    data = (folder / "a.mp3").read_bytes()
+    (folder / "a.mp3").write_bytes(data[:5000] + data[3000:])
+    read_it = f"{shlex.quote(sys.executable)} -c 'import retimbre; retimbre.read(\"a.mp3\")'"
+    assert "Note: " in _run(read_it, folder).stderr
+    options = "-o o.wav --n-iter 1 --n-iter-waveform 0"
+    for command in (
+        f"transfer a.mp3 b.wav {options} --align none",
+        f"transfer b.wav - {options} --align none < a.mp3",
+        f"texture a.mp3 {options} --seconds 1",
+        "measure a.mp3 --style b.wav",
+    ):
+        done = _run(f"{COMMAND} {command}", folder)
+        assert (done.returncode, done.stderr) == (0, ""), command

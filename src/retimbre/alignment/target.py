@@ -6,7 +6,7 @@ automatically, although it comes nearer to the target from piano to drums and ba
 the style's dynamics, and with a steady style nothing is left of its rhythm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -37,11 +37,26 @@ class Choice:
     n_strokes: int | None = None
 
 
-def choose_alignment(alignments: Mapping[str, Alignment], align: str, content: Passage) -> str:
-    """Choose the alignment of a content: the one that is set, or for ``auto`` the one that suits best."""
+def choose_alignment(
+    alignments: Mapping[str, Alignment],
+    align: str,
+    content: Passage,
+    check: Callable[[], None] = lambda: None,
+) -> str:
+    """Choose the alignment of a content: the one that is set, or for ``auto`` the one that suits best.
+
+    Args:
+        alignments: Alignments by name.
+        align: The setting.
+        content: The content.
+        check: Called after each analysis; it may raise.
+    """
     if align != "auto":
         return align
-    suits = {name: alignment.suits(content) for name, alignment in alignments.items()}
+    suits = {}
+    for name, alignment in alignments.items():
+        suits[name] = alignment.suits(content)
+        check()
     best = max(suits, key=lambda name: suits[name], default="none")
     return best if suits.get(best, 0) > 0 else "none"
 

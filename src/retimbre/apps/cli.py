@@ -121,14 +121,13 @@ def transfer(
             progress(quiet) as show,
             tracing(trace) as record,
         ):
-
-            def on_step(step: "Step") -> None:
-                record(step)
-                show(step)
-                stop.check()
-
             result = run(
-                content, mix, settings, output=place.path, output_format=place.format, on_step=on_step
+                content,
+                mix,
+                settings,
+                output=place.path,
+                output_format=place.format,
+                on_step=interrupts.Listener(stop, record, show),
             )
         is_there = place.reached(result.path)
     from retimbre.networks.weights import REGISTRY
@@ -179,9 +178,8 @@ def texture(
             progress(quiet) as show,
         ):
 
-            def on_step(step: "Step") -> None:
+            def show_block(step: "Step") -> None:
                 show(step, "texture" if step.n_blocks == 1 else f"texture {step.block}/{step.n_blocks}")
-                stop.check()
 
             result = run(
                 style,
@@ -190,7 +188,7 @@ def texture(
                 loop=loop,
                 output=place.path,
                 output_format=place.format,
-                on_step=on_step,
+                on_step=interrupts.Listener(stop, show_block),
             )
         at = f", {result.audio.seconds:.1f} s,"
         is_there = place.reached(result.path)
@@ -347,7 +345,7 @@ def _paged(directory: Path, quiet: bool, run: "Callable[[OnProgress], Path]") ->
 
         def on_progress(title: str, step: "Step") -> None:
             show(step, title)
-            stop.check(by_either=True)
+            stop.evaluated(by_either=True)
 
         page = run(on_progress)
     typer.echo(page)

@@ -8,10 +8,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from retimbre.apps import standard_streams
 from retimbre.errors import Terminated
+
+if TYPE_CHECKING:
+    from retimbre.optim.step import Step
 
 CODE = 128 + signal.SIGINT
 """Exit code of an interrupted command: 130."""
@@ -39,8 +42,13 @@ class Stop:
     by = signal.SIGINT
     can_keep = False
 
+    def evaluated(self, *, by_either: bool = False) -> None:
+        """Take notice of an evaluation, and check for a request as :meth:`check` does."""
+        self.can_keep = True
+        self.check(by_either=by_either)
+
     def check(self, *, by_either: bool = False) -> None:
-        """Take notice of an evaluation; raise a KeyboardInterrupt if the request has been made.
+        """Raise a KeyboardInterrupt if the request has been made.
 
         Args:
             by_either: Whether SIGTERM, too, ends the run with its result in its place.
@@ -48,9 +56,30 @@ class Stop:
         Raises:
             Terminated: it was made by SIGTERM.
         """
-        self.can_keep = True
         if self.requested:
             raise KeyboardInterrupt if by_either or self.by == signal.SIGINT else Terminated
+
+
+class Listener:
+    """Listener to the steps of a run (:data:`retimbre.optim.step.OnStep`), which ends it after a request.
+
+    Args:
+        stop: The request.
+        others: What else listens to the steps.
+    """
+
+    def __init__(self, stop: Stop, *others: "Callable[[Step], None]") -> None:
+        self._stop, self._others = stop, others
+
+    def __call__(self, step: "Step") -> None:
+        """Pass a step on to the others, and end the run if that was requested."""
+        for other in self._others:
+            other(step)
+        self._stop.evaluated()
+
+    def check(self) -> None:
+        """End the run if that was requested, where there is no step for a while."""
+        self._stop.check()
 
 
 def end_at_once(outcome: str = NOTHING, folders: Sequence["os.PathLike[str]"] = ()) -> None:

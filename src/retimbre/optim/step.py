@@ -74,7 +74,11 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
-"""Called with every step; a ``KeyboardInterrupt`` in it ends the run with the best result so far."""
+"""Called with every step; a ``KeyboardInterrupt`` in it ends the run with the best result so far.
+
+Where it has a method ``check``, that is called between the parts of an analysis too, a second in which there
+is no step; a ``KeyboardInterrupt`` in it ends the run as well.
+"""
 
 
 class Report(Protocol):

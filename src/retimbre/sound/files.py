@@ -62,22 +62,21 @@ class Recording:
         if is_empty:
             raise AudioReadError(f"{path} is empty: expected a file of sound")
         self.sample_rate = self.n_channels = self.n_samples = 0
-        extent, finite = Extent(), True
+        extent = Extent()
         for piece, sample_rate in decoded(self._file, str(path)):
             self.sample_rate = sample_rate
             self.n_channels = len(piece)
             self.n_samples += piece.shape[1]
             extent.add(piece)
-            finite = finite and bool(np.isfinite(piece).all())
-        self.is_silent = extent.is_silent
         try:
             if not self.n_samples:
                 raise InputError("the clip has no samples")
-            if not finite:
+            if not extent.is_finite:
                 raise InputError("the clip holds NaN or infinite samples")
             check_rate(self.sample_rate)
         except InputError as error:
             raise AudioReadError(f"{path} cannot be used: {error}") from error
+        self.is_silent = extent.is_silent
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
