@@ -56,9 +56,7 @@ class Extent:
     def add(self, piece: Samples) -> None:
         """Take in samples (C, n)."""
         if piece.shape[1]:
-            piece = np.ascontiguousarray(
-                piece
-            )  # the channels of a file alternate: four times as slow as it is
+            piece = np.ascontiguousarray(piece)  # alternating channels of a file take four times as long
             self._low = np.minimum(self._low, piece.min(axis=1))
             self._high = np.maximum(self._high, piece.max(axis=1))
 
