@@ -24,7 +24,20 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding", "encoding", "pipes"),
+        *(
+            "audio",
+            "kinds",
+            "sections",
+            "ogg",
+            "flac",
+            "mpeg",
+            "riff",
+            "au",
+            "caf",
+            "decoding",
+            "encoding",
+            "pipes",
+        ),
         *("files", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),

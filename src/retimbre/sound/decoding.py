@@ -1,8 +1,8 @@
 """Decoding: a file of sound in pieces, by the decoder that its first bytes call for.
 
 libsndfile reads WAV, FLAC, Ogg and MP3, and PyAV, the extra ``av``, MPEG-4 and other films and streams, and
-encodings in WAV that libsndfile does not know. Neither is believed about a length: a stream is read to its
-true end, and one that is shorter than it says is an error.
+encodings in WAV and CAF that libsndfile does not know. Neither is believed about a length: a stream is read
+to its true end, and one that is shorter than it says is an error.
 """
 
 import io
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from retimbre.errors import AudioReadError, DependencyError
-from retimbre.sound import flac, mpeg, ogg, riff
+from retimbre.sound import au, caf, flac, mpeg, ogg, riff
 from retimbre.sound.audio import Samples
 from retimbre.sound.kinds import needs_av, other_kind
 from retimbre.sound.sections import Section
@@ -32,9 +32,6 @@ _SNDFILE = (
     b"RF64",
     b"riff",
     b"FORM",
-    b"caff",
-    b".snd",
-    b"dns.",
     b"NIST",
     b"Crea",
     b"\0\0\0\x0c",
@@ -58,40 +55,45 @@ def decoded(path: Path, name: str) -> Decoded:
     """
     with path.open("rb") as file:
         head = file.read(1 << 12)
-        tag = mpeg.id3_bytes(head)
-        file.seek(tag)
-        start = file.read(1 << 12)
     if needs_av(head):
         yield from _with_av(path, name)
         return
     wave = riff.chunks(path)
-    sections: Iterator[Section]
-    if wave is not None:
-        sections = riff.sections(path, wave)
-    elif start[:4] == b"fLaC":
-        sections = flac.sections(path, tag)
-    elif head[:4] == b"OggS":
-        sections = ogg.sections(path)
-    elif head.startswith(_SNDFILE):
-        sections = iter([Section(path)])
-    else:
-        found = mpeg.sections(path)
-        first = next(found, None)
-        if first is None:
-            raise AudioReadError(f"{name} cannot be read as sound ({_what(head)}): {EXPECTED}")
-        sections = chain([first], found)
     try:
-        yield from _with_libsndfile(sections, name)
+        yield from _with_libsndfile(_sections(path, head, wave, name), name)
     except _NotOpenedError as error:
-        if wave is None or not wave.is_compressed:
+        if wave is not None and wave.is_compressed:
+            held = f"{wave.name} inside WAV"
+        elif head[:4] == b"caff" and (encoding := caf.encoding(path)) != "lpcm":
+            held = f"{encoding} inside CAF"
+        else:
             raise
         try:
             yield from _with_av(path, name)
         except (AudioReadError, DependencyError) as second:
             reason = "" if isinstance(second, AudioReadError) else f": {second}"
-            raise AudioReadError(
-                f"{name} holds {wave.name} inside WAV, which cannot be read{reason}; convert it"
-            ) from error
+            raise AudioReadError(f"{name} holds {held}, which cannot be read{reason}; convert it") from error
+
+
+def _sections(path: Path, head: bytes, wave: riff.Wave | None, name: str) -> Iterator[Section]:
+    """Find what libsndfile is given of a file with these first bytes."""
+    if wave is not None:
+        return riff.sections(path, wave)
+    by_name = {b"OggS": ogg.sections, b"caff": caf.sections, **dict.fromkeys(au.STARTS, au.sections)}
+    if head[:4] in by_name:
+        return by_name[head[:4]](path)
+    if head.startswith(_SNDFILE):
+        return iter([Section(path)])
+    tag = mpeg.id3_bytes(head)
+    with path.open("rb") as file:
+        file.seek(tag)
+        if file.read(4) == b"fLaC":
+            return flac.sections(path, tag)
+    found = mpeg.sections(path)
+    first = next(found, None)
+    if first is None:
+        raise AudioReadError(f"{name} cannot be read as sound ({_what(head)}): {EXPECTED}")
+    return chain([first], found)
 
 
 def _what(head: bytes) -> str:
@@ -120,10 +122,7 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
                 is_open = True
                 kind = kind or (file.samplerate, file.channels)
                 if kind != (file.samplerate, file.channels):
-                    raise AudioReadError(
-                        f"{name} changes after {n_samples} samples to {file.samplerate} Hz and "
-                        f"{file.channels} channels: split it there"
-                    )
+                    raise _changed(name, n_samples, file.samplerate, file.channels)
                 announced, info = file.frames, file.extra_info
                 while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
                     n_samples += len(piece)
@@ -149,6 +148,12 @@ def _truncated(name: str, missing: str) -> AudioReadError:
     return AudioReadError(f"{name} is truncated: {missing}; export or download it again")
 
 
+def _changed(name: str, n_samples: int, rate: int, n_channels: int) -> AudioReadError:
+    return AudioReadError(
+        f"{name} changes after {n_samples} samples to {rate} Hz and {n_channels} channels: split it there"
+    )
+
+
 def _with_av(path: Path, name: str) -> Decoded:
     try:
         import av
@@ -157,11 +162,19 @@ def _with_av(path: Path, name: str) -> Decoded:
     try:
         with path.open("rb") as file, av.open(file, "r") as container:
             stream = container.streams.audio[0]
-            planar = av.AudioResampler(format="fltp")
+            packed = av.AudioResampler(format="flt")  # of more than 8 planes PyAV loses the memory
+            kind: tuple[int, int] | None = None
+            n_samples = 0
             for frame in chain(container.decode(stream), (None,)):
-                for part in planar.resample(frame):
-                    yield part.to_ndarray().astype(np.float32, copy=False), stream.rate
-    except (av.FFmpegError, IndexError, ValueError) as error:
+                if frame is not None:
+                    kind = kind or (frame.sample_rate, frame.layout.nb_channels)
+                    if kind != (frame.sample_rate, frame.layout.nb_channels):
+                        raise _changed(name, n_samples, frame.sample_rate, frame.layout.nb_channels)
+                for part in packed.resample(frame):
+                    n_samples += part.samples
+                    samples = part.to_ndarray().reshape(-1, part.layout.nb_channels).T
+                    yield samples.astype(np.float32, copy=False), part.sample_rate
+    except (av.FFmpegError, IndexError, ValueError, OSError) as error:  # of a seek to nowhere, too
         raise AudioReadError(
             f"{name} cannot be read as sound ({error}): expected a file with a track of sound"
         ) from error
