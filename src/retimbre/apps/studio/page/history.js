@@ -1,0 +1,71 @@
+// The transfers of this session, and networks side by side: each can be heard in the same player.
+
+import { $, copyOf, label } from "./page.js";
+import { atWork, fetched } from "./result.js";
+import { drawOutline, outlineOf } from "./waveform.js";
+
+export class History {
+  constructor(deck, nameOf, onOpen) {
+    Object.assign(this, { deck, nameOf, onOpen, entries: new Map(), slots: {} });
+    deck.addEventListener("change", () => this.mirror());
+  }
+  titleOf({ kind, content, styles, settings }) {
+    const style = styles.map(({ clip }) => this.nameOf(clip)).join(" + ");
+    const title = kind === "texture" ? `Texture of ${style}` : `${this.nameOf(content)} with the sound of ${style}`;
+    return settings.network ? `${title}, ${settings.network}` : title;
+  }
+  add(transfer, isCompared) {
+    const [root, list] = [copyOf("entry"), $(isCompared ? "columns" : "entries")];
+    const entry = { root, isCompared, find: (selector) => root.querySelector(selector) };
+    for (const button of root.querySelectorAll("button")) {
+      label(button, `${button.dataset.label}: ${this.titleOf(transfer)}`);
+      button.onclick = () => this[button.dataset.deed](entry, button.dataset.slot);
+    }
+    entry.find("kbd").textContent = isCompared ? 4 + list.children.length : "";
+    root.classList.toggle("column", isCompared);
+    list[isCompared ? "append" : "prepend"](root);
+    this.entries.set(transfer.id, entry);
+    this.update(transfer);
+  }
+  update(transfer) {
+    const entry = this.entries.get(transfer.id);
+    if (!entry) return;
+    entry.transfer = transfer;
+    const { strength, settings: { network, strength: _, ...others }, seconds, error, words } = transfer;
+    const changed = Object.entries(others).map(([name, value]) => `${name} ${value}`);
+    const facts = [strength != null && `strength ${strength}`, ...changed, seconds && `${seconds.toFixed(1)} s`];
+    entry.find(".name").textContent = entry.isCompared ? network : this.titleOf(transfer);
+    entry.find(".facts").textContent = error ?? (atWork(transfer) ? words : facts.filter(Boolean).join(" · "));
+    label(entry.find("canvas"), `Waveform of ${this.titleOf(transfer)}`);
+    for (const button of entry.root.querySelectorAll("button")) button.disabled = !seconds;
+    $("history").hidden = !$("entries").children.length;
+    if (!seconds || entry.shape) return;
+    entry.shape = outlineOf(transfer.sound.peaks, transfer.sound.seconds);
+    if (entry.isCompared) this.load(transfer, transfer.id);
+  }
+  async load({ id, sound: { loudness } }, track) {
+    const buffer = await fetched(this.deck, `/transfers/${id}/sound`);
+    this.deck.add(track, { strength: 0, buffer, loudness });
+  }
+  hear({ transfer: { id } }) {
+    this.deck.hear(id);
+    if (this.deck.heard === id && !this.deck.playing) this.deck.play();
+  }
+  hearColumn(number) { $("columns").children[number]?.querySelector("[data-deed=hear]").click(); }
+  mark(entry, slot) {
+    this.slots[slot] = entry.transfer.id;
+    return this.load(entry.transfer, slot);
+  }
+  open({ transfer }) { this.onOpen(transfer); }
+  mirror() {
+    const { slots, entries, deck: { heard } } = this;
+    for (const [id, { root }] of entries) {
+      const isOn = ({ deed, slot }) => (deed === "hear" ? heard === id : slots[slot] === id);
+      for (const button of root.querySelectorAll("[aria-pressed]")) button.setAttribute("aria-pressed", isOn(button.dataset));
+      root.classList.toggle("heard", heard === id || slots[heard] === id);
+    }
+  }
+  draw() {
+    for (const { find, shape } of this.entries.values()) drawOutline(find("canvas"), shape, { start: 0, length: shape?.seconds });
+  }
+}

@@ -1,0 +1,149 @@
+// The result of one transfer: how it forms, its strengths in the deck, what is told of it, what is taken away.
+
+import * as api from "./api.js";
+import { $, brushOf, clock, label, make, say } from "./page.js";
+import { Picture } from "./pictures.js";
+import { drawOutline, outline, outlineOf } from "./waveform.js";
+
+const KEPT = 12; // strengths that stay in memory
+const FORMING = -1; // strength under which the sound so far is kept
+const STATES = { done: "Done", failed: "Failed", stopped: "Stopped: the best so far" };
+
+export const atWork = (transfer) => ["queued", "running"].includes(transfer?.state);
+export const fetched = async (deck, path, query) => deck.context.decodeAudioData(await api.sound(path, query));
+
+export class Result extends EventTarget {
+  constructor(deck) {
+    super();
+    Object.assign(this, { deck, transfer: null, shapes: new Map(), picture: new Picture("Result", "result") });
+    [this.wave, this.canvas] = [document.querySelector("#result .wave"), document.querySelector("#result .wave canvas")];
+    for (const button of document.querySelectorAll("[data-format]")) button.onclick = () => this.save(button.dataset.format);
+    for (const button of document.querySelectorAll("[data-copy]")) button.onclick = () => this.copy(button.dataset.copy);
+  }
+  get strength() { return this.deck.strengths.get("result"); }
+  get isExact() { return this.shapes.has(this.strength); }
+  get path() { return `/transfers/${this.transfer.id}`; }
+  complain(line) { say(document.querySelector("#result .problem"), line); }
+
+  open(transfer) {
+    this.deck.remove("result");
+    this.deck.strengths.delete("result");
+    this.shapes.clear();
+    Object.assign(this, { previewed: 0, asked: new Set(), drawn: null, settled: false });
+    this.picture.image = null;
+    this.wave.classList.add("empty");
+    this.update(transfer);
+  }
+  // Take what the server tells of the transfer that is open.
+  update(transfer) {
+    this.transfer = transfer;
+    const { state, words, error, done, seconds, strength, strengths, steps, preview } = transfer;
+    const [isBusy, percent, used] = [atWork(transfer), Math.round(100 * done), strength ?? 0];
+    $("words").textContent = STATES[state] ?? words;
+    $("facts").textContent = isBusy ? `${percent} %` : seconds ? `in ${seconds.toFixed(1)} s` : "";
+    Object.assign($("progress"), { value: done, hidden: !isBusy });
+    $("spark").hidden = steps.length < 2;
+    $("take-away").hidden = isBusy || !seconds;
+    this.complain(error);
+    if (isBusy && preview > this.previewed && !transfer.preview_start) {
+      this.previewed = preview;
+      this.load(`preview ${preview}`, FORMING, "preview");
+    }
+    if (!isBusy && !this.settled && seconds) {
+      this.settled = true;
+      this.deck.setStrength("result", used);
+      this.load("first", used, "sound", {}, transfer.sound);
+      this.tell();
+    }
+    const ready = Object.keys(strengths).filter((key) => strengths[key].state === "done" && Number(key) !== used);
+    if (this.settled) for (const key of ready) this.load(key, Number(key), "sound", { strength: key }, strengths[key]);
+    this.drawLoss(steps.filter(([, loss]) => loss > 0));
+  }
+  async load(name, strength, what, query = {}, { loudness, peaks, seconds } = this.deck.tracks.get("content")?.[0] ?? {}) {
+    const { asked } = this;
+    if (asked.has(name) || !asked.add(name)) return;
+    try {
+      const buffer = await fetched(this.deck, `${this.path}/${what}`, query);
+      const isWanted = asked === this.asked && !(strength === FORMING && this.settled); // no other one was opened
+      if (isWanted) this.add({ strength, buffer, loudness }, peaks ? outlineOf(peaks, seconds) : outline(buffer));
+    } catch (error) {
+      if (asked === this.asked && strength !== FORMING) this.complain(error.message);
+    }
+  }
+  add(sound, shape) {
+    const [isFirst, { strength }] = [!this.deck.tracks.has("result"), sound];
+    this.shapes.set(strength, shape);
+    this.wave.classList.remove("empty");
+    label(this.canvas, `Waveform of the result, ${clock(shape.seconds)}`);
+    this.deck.add("result", sound);
+    if (isFirst && !this.deck.playing) this.deck.hear("result");
+    if (strength !== FORMING) this.drop(FORMING);
+    const oldest = [...this.shapes.keys()].find((each) => (4 * each) % 1 && each !== this.strength);
+    if (this.shapes.size > KEPT && oldest) this.drop(oldest);
+    this.dispatchEvent(new Event("change"));
+  }
+  drop(strength) {
+    if (!this.shapes.delete(strength)) return;
+    this.deck.remove("result", strength);
+    this.asked.delete(String(strength));
+  }
+
+  // Mix what is there at once, and ask for the exact sound when the slider rests.
+  move(strength) {
+    this.deck.setStrength("result", strength);
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.settle(), 250);
+  }
+  async settle() {
+    clearTimeout(this.soon);
+    if (!this.settled || this.isExact || this.transfer.kind === "texture") return;
+    await api.askStrength(this.transfer.id, this.strength).catch((error) => this.complain(error.message));
+  }
+  // Give the query for the sound that is exactly the chosen one, when it is there.
+  async whenExact() {
+    await this.settle();
+    while (!this.isExact) await new Promise((go) => this.addEventListener("change", go, { once: true }));
+    return this.strength === (this.transfer.strength ?? 0) ? {} : { strength: this.strength };
+  }
+  async save(format) {
+    const href = api.address(`${this.path}/sound`, { ...(await this.whenExact()), format, download: 1 });
+    make("a", "", { href, download: "" }).click();
+  }
+  async copy(what) {
+    const { strength } = await this.whenExact();
+    const text = (this.transfer.strengths[strength] ?? this.transfer)[what];
+    await navigator.clipboard?.writeText(text).catch(() => {}); // it may be forbidden: the text is shown
+    Object.assign($("copied"), { textContent: text.trim().split("\n").at(-1), title: text });
+  }
+  async showPicture() {
+    if (!this.settled || !this.isExact || this.drawn === this.strength) return;
+    this.drawn = this.strength;
+    this.picture.show(await api.picture(`${this.path}/picture`, await this.whenExact()));
+  }
+
+  draw(view) {
+    const far = ([strength]) => Math.abs(strength - (this.strength ?? 0));
+    drawOutline(this.canvas, [...this.shapes].sort((a, b) => far(a) - far(b))[0]?.[1], view);
+    this.picture.draw(view);
+  }
+  tell() {
+    const { explanation, notices, figures } = this.transfer;
+    $("told").replaceChildren(...notices.map((line) => make("p", line, { className: "advice" })), ...explanation.map((line) => make("p", line)));
+    $("figures").replaceChildren(...figures.flatMap(({ label: name, value, words }) => [make("dt", name), make("dd", `${value} `), make("dd", words)]));
+    $("happened").hidden = !explanation.length;
+  }
+  // The loss over the seconds, logarithmic.
+  drawLoss(steps) {
+    if (steps.length < 2) return;
+    const [times, logs] = [steps.map(([time]) => time), steps.map(([, loss]) => Math.log(loss))];
+    const [best, worst, long] = [Math.min(...logs), Math.max(...logs), times.at(-1) - times[0]];
+    const [first, least] = [logs[0], best].map((log) => Math.exp(log).toPrecision(2));
+    label($("spark"), $("spark").title = `Loss ${first} at first, ${least} at best, in ${clock(long)}`);
+    const { brush, width, height, ratio } = brushOf($("spark"));
+    const x = (time) => ((time - times[0]) / (long || 1)) * (width - 4) + 2;
+    const y = (log) => ((worst - log) / (worst - best || 1)) * (height - 6 * ratio) + 3 * ratio;
+    Object.assign(brush, { lineWidth: 1.5 * ratio, lineJoin: "round" });
+    logs.forEach((log, k) => brush.lineTo(x(times[k]), y(log)));
+    brush.stroke();
+  }
+}

@@ -1,0 +1,60 @@
+// What plays, where, in a loop or not, and the keys.
+
+import { $, clock, label } from "./page.js";
+
+const TYPING = "input:not([type=range], [type=radio], [type=checkbox]), textarea, select";
+
+export class Transport {
+  constructor(deck, keys) {
+    Object.assign(this, { deck, keys });
+    $("play").onclick = () => this.toggle();
+    $("matched").onchange = ({ target }) => deck.setMatched(target.checked);
+    $("unloop").onclick = () => deck.setLoop(null);
+    $("place").oninput = ({ target }) => deck.seek(Number(target.value));
+    $("heard").onchange = ({ target }) => deck.hear(target.value);
+    $("show-keys").onclick = () => $("keys").showModal();
+    document.addEventListener("keydown", (event) => this.press(event));
+    // A click leaves no focus behind, so that the space bar plays and does not press the button again.
+    document.addEventListener("click", ({ detail, target }) => detail && target.closest("button, label") && document.activeElement.blur());
+    deck.addEventListener("change", () => this.show());
+  }
+  toggle() {
+    if (this.deck.playing) this.deck.pause();
+    else this.deck.play();
+  }
+  press(event) {
+    const { key, target, ctrlKey, metaKey, altKey } = event;
+    const act = this.keys[key] ?? this.keys[key.toLowerCase()];
+    const isTheirs = { " ": "button, summary, [type=checkbox]", ArrowLeft: "input", ArrowRight: "input" }[key];
+    if (!act || ctrlKey || metaKey || altKey || target.matches(isTheirs ?? TYPING) || target.matches(TYPING) || $("keys").open) return;
+    event.preventDefault();
+    act();
+  }
+  // What the deck is: which tracks there are, which one is heard, whether it plays, the loop.
+  show() {
+    const { deck, deck: { loop, heard, playing, tracks } } = this;
+    for (const input of $("heard").querySelectorAll("input")) {
+      input.parentElement.hidden = !tracks.has(input.value);
+      input.checked = input.value === heard;
+    }
+    for (const lane of document.querySelectorAll("[data-track]")) lane.classList.toggle("heard", lane.dataset.track === heard);
+    document.body.classList.toggle("playing", playing);
+    document.body.classList.toggle("looping", Boolean(loop));
+    label($("play"), playing ? "Pause" : "Play");
+    $("transport").hidden = !deck.voices.length;
+    $("unloop").hidden = !loop;
+    $("loop-words").textContent = loop ? `Loop ${clock(loop[0])} to ${clock(loop[1])}` : "Drag on a waveform to loop";
+  }
+  // Where it plays: for each picture of the screen.
+  follow({ start, length }) {
+    const { deck, deck: { made, loop, playing, heard } } = this;
+    const place = Math.max(0, deck.place(made && made.currentTime - (playing ? (made.outputLatency ?? 0) : 0)));
+    const end = heard ? deck.end(heard) : length;
+    for (const [name, time] of Object.entries({ place, "loop-from": loop?.[0] ?? 0, "loop-to": loop?.[1] ?? 0 })) {
+      document.documentElement.style.setProperty(`--${name}`, Math.min(1, Math.max(0, (time - start) / length)));
+    }
+    [$("now").textContent, $("of").textContent] = [clock(place), ` / ${clock(end)}`];
+    Object.assign($("place"), { max: end, value: place });
+    $("place").setAttribute("aria-valuetext", clock(place));
+  }
+}
