@@ -1,8 +1,8 @@
 """Constant-Q pictures: the level of every quarter tone over time.
 
-A nonstationary Gabor transform (Velasco, Holighaus, Doerfler, Grill 2011): one FFT of a stretch of the clip, and
-for every bin an inverse one of a Hann window on it around the bin's frequency. Written by hand, as the libraries
-that have it (librosa, nnaudio) are larger than this package.
+A nonstationary Gabor transform (Velasco, Holighaus, Doerfler, Grill 2011): one FFT of a stretch of the clip,
+and for every bin an inverse one of a Hann window on it around the bin's frequency. Written by hand, as the
+libraries that have one (librosa, nnaudio) are larger than this package.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,9 @@ def _stretches(sound: Sound, n_frames: int) -> Iterator[npt.NDArray[np.float32]]
     starts = range(0, n_frames, n_columns)
     edges = [(round(a * column), round(min(n_frames, a + n_columns) * column)) for a in starts]
     places = [slice(max(0, a - margin), min(sound.n_samples, b + margin)) for a, b in edges]
-    for start, (a, b), place, samples in zip(starts, edges, places, blocks.pieces_at(sound, places), strict=True):
+    for start, (a, b), place, samples in zip(
+        starts, edges, places, blocks.pieces_at(sound, places), strict=True
+    ):
         before, after = margin - (a - place.start), margin - (place.stop - b)
         padded = np.pad(samples, ((0, 0), (before, after)))
         yield _magnitudes(padded, sound.sample_rate, margin, min(n_columns, n_frames - start))
@@ -85,9 +87,9 @@ def _magnitudes(samples: Samples, sample_rate: int, margin: int, n_columns: int)
         low = max(0, low)
         window = torch.hann_window(high - low + 1, periodic=False)
         bins = spectrum[:, low : high + 1] * window
-        # Without aliasing the bin needs as many samples in time as it has bins; the circular shift of the slice
-        # changes its phase alone.
-        length = 1 << max(high - low, 8 * n_columns * n // (n - 2 * margin) // 4).bit_length()
+        # As many samples in time as the window has bins: no aliasing. The shift of the slice to zero changes
+        # phases alone.
+        length = 1 << max(high - low, 2 * n_columns * n // (n - 2 * margin)).bit_length()
         power = torch.fft.ifft(bins, length).abs().square().sum(dim=0).sqrt() * (length / n)
         first, last = margin * length / n, (n - margin) * length / n
         edges = np.linspace(first, last, n_columns + 1)
@@ -95,6 +97,8 @@ def _magnitudes(samples: Samples, sample_rate: int, margin: int, n_columns: int)
     return found
 
 
-def _loudest_between(values: npt.NDArray[np.float32], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def _loudest_between(
+    values: npt.NDArray[np.float32], edges: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
     starts = edges[:-1].astype(int)
     return np.maximum.reduceat(values[: max(starts[-1] + 1, int(edges[-1]))], starts)

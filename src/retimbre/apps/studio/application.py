@@ -17,15 +17,16 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from retimbre.apps.catalogue import catalogue
+from retimbre.apps.examples import EXAMPLES
+from retimbre.apps.sessions.limits import LimitError, Limits
+from retimbre.apps.sessions.records import SessionClip, SessionTransfer
+from retimbre.apps.sessions.session import Session, Sessions
+from retimbre.apps.sessions.soundfiles import as_flac, picture, playable
+from retimbre.apps.sessions.work import Work, strength_key
 from retimbre.apps.studio import requests, uploads
-from retimbre.apps.studio.catalogue import catalogue
-from retimbre.apps.studio.examples import EXAMPLES
-from retimbre.apps.studio.limits import LimitError, Limits
-from retimbre.apps.studio.records import SessionClip, SessionTransfer
-from retimbre.apps.studio.sessions import Session, Sessions
-from retimbre.apps.studio.soundfiles import as_flac, outline, picture, playable
-from retimbre.apps.studio.work import Work, strength_key
 from retimbre.errors import InputError, RetimbreError, printable
+from retimbre.report.outline import outline
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -92,7 +93,9 @@ class Studio:
             bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
             session = self.sessions.find(request.query_params.get("session", bearer))
             if session is None:
-                raise HTTPException(404, "the session is not there: expected one that POST /sessions has opened")
+                raise HTTPException(
+                    404, "the session is not there: expected one that POST /sessions has opened"
+                )
             return await handler(request, session)
 
         return with_session
@@ -117,7 +120,9 @@ class Studio:
             yield ": open\n\n"
             async with contextlib.aclosing(self.sessions.events(session)) as events:
                 async for event in events:
-                    yield ": \n\n" if event is None else f"event: {event[0]}\ndata: {json.dumps(event[1])}\n\n"
+                    yield (
+                        ": \n\n" if event is None else f"event: {event[0]}\ndata: {json.dumps(event[1])}\n\n"
+                    )
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
@@ -125,7 +130,9 @@ class Studio:
         length = request.headers.get("content-length", "")
         pieces = uploads.limited(request, self.limits.bytes).stream()
         name = request.query_params.get("name", "clip")
-        return JSONResponse((await self._add(session, name, pieces, int(length) if length else None)).shown(), 201)
+        return JSONResponse(
+            (await self._add(session, name, pieces, int(length) if length else None)).shown(), 201
+        )
 
     async def _add(
         self, session: Session, name: str, pieces: AsyncIterator[bytes], n_bytes: int | None
@@ -150,7 +157,9 @@ class Studio:
     async def _example(self, request: Request, session: Session) -> Response:
         example = _found(EXAMPLES, request.query_params.get("name", ""), "example")
         clips = {}
-        for role, (name, played) in zip(("content", "style"), await run_in_threadpool(example.played), strict=True):
+        for role, (name, played) in zip(
+            ("content", "style"), await run_in_threadpool(example.played), strict=True
+        ):
             clips[role] = (await self._add(session, name, _once(played), None)).shown()
         return JSONResponse(clips, 201)
 
@@ -191,8 +200,12 @@ class Studio:
         body = await self._form(request, session) if is_form else await uploads.read_json(request)
         strengths = requests.read_strengths(body.get("strengths", []))
         transfer = requests.read_transfer(body, session.clips, self.limits)
-        self.work.start(session, transfer, strengths)
         session.transfers[transfer.id] = transfer
+        try:
+            self.work.start(session, transfer, strengths)
+        except LimitError:
+            del session.transfers[transfer.id]
+            raise
         return JSONResponse(transfer.shown(), 202)
 
     async def _form(self, request: Request, session: Session) -> dict[str, Any]:
@@ -203,7 +216,9 @@ class Studio:
                 if not isinstance(value, UploadFile):
                     body[name] = requests.read_field(value)
                 elif (value.size or 0) > self.limits.bytes:
-                    raise LimitError(f"{value.filename} is too large: expected less than an upload may have", 413)
+                    raise LimitError(
+                        f"{value.filename} is too large: expected less than an upload may have", 413
+                    )
                 else:
                     clip = await self._add(session, value.filename or name, _read(value), value.size)
                     if name == "style":

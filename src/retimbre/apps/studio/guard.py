@@ -29,7 +29,7 @@ class Guard:
 
     Args:
         app: Application behind it.
-        hosts: Values of the header ``Host`` that are answered; if ``None``, addresses and this machine's name.
+        hosts: Values of ``Host`` that are answered; addresses and this machine's name if ``None``.
         access: Token that the address of the page must have once; none is needed if ``None``.
     """
 
@@ -41,7 +41,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        at_door = self._access is not None and _same(self._access, QueryParams(scope["query_string"]).get("access"))
+        at_door = self._access is not None and _same(
+            self._access, QueryParams(scope["query_string"]).get("access")
+        )
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -68,9 +70,9 @@ class Guard:
         is_page = scope["path"] == "/" and scope["method"] == "GET"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not is_page:
             return "the request comes from another page: expected the studio's own, or a program"
-        if self._access is not None and not at_door:
-            if not _same(self._access, cookie_parser(headers.get("cookie", "")).get(COOKIE)):
-                return "the access token is missing: expected the whole address that retimbre studio printed"
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        if self._access is not None and not at_door and not _same(self._access, cookie):
+            return "the access token is missing: expected the whole address that retimbre studio printed"
         return ""
 
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from retimbre.apps.studio.catalogue import NOT_OFFERED
-from retimbre.apps.studio.limits import Limits
-from retimbre.apps.studio.records import SessionClip, SessionTransfer
+from retimbre.apps.catalogue import NOT_OFFERED
+from retimbre.apps.sessions.limits import Limits
+from retimbre.apps.sessions.records import SessionClip, SessionTransfer
 from retimbre.errors import InputError, shown
 from retimbre.settings import TEXTURE_SECONDS, Settings, plain
 
@@ -75,8 +75,8 @@ def read_transfer(body: dict[str, Any], clips: dict[str, SessionClip], limits: L
     seconds = plain(body.get("seconds", TEXTURE_SECONDS))
     if seconds is None or not 0 < seconds <= limits.seconds or len(styles) > 1:
         raise InputError(
-            f"the texture is to last {shown(body.get('seconds'))} s, of {len(styles)} styles: expected one style "
-            f"and a number of seconds up to {limits.seconds:g}"
+            f"the texture is to last {shown(body.get('seconds'))} s, of {len(styles)} styles: expected one "
+            f"style and a number of seconds up to {limits.seconds:g}"
         )
     loop = body.get("loop", False) is True
     return SessionTransfer("texture", None, styles, settings, body.get("settings", {}), float(seconds), loop)
@@ -89,8 +89,10 @@ def _clip(given: object, clips: dict[str, SessionClip]) -> SessionClip:
 
 
 def read_field(text: str) -> object:
-    """Read a field of a form: JSON, or text that is none."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    """Read a field of a form or an address: JSON, a number such as ``.5``, or text that is neither."""
+    for read in (json.loads, float):
+        try:
+            return read(text)  # type: ignore[no-any-return]
+        except ValueError:
+            continue
+    return text

@@ -14,9 +14,9 @@ from types import FrameType
 
 import uvicorn
 
+from retimbre.apps.sessions.limits import Limits
 from retimbre.apps.studio.application import Studio
 from retimbre.apps.studio.guard import Guard
-from retimbre.apps.studio.limits import Limits
 from retimbre.errors import InputError
 
 PORT = 8731
@@ -106,8 +106,8 @@ def _listening(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             if number == wanted[-1]:
                 raise InputError(
-                    f"{host}:{number} cannot be listened at ({error.strerror}): expected a free port, such as "
-                    "--port 0 for any"
+                    f"{host}:{number} cannot be listened at ({error.strerror}): expected a free port of this "
+                    "machine, or --port 0 for any"
                 ) from error
     raise AssertionError
 

@@ -9,7 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from retimbre.apps.studio.limits import LimitError
+from retimbre.apps.sessions.limits import LimitError
+from retimbre.errors import InputError
 
 MOST_JSON = 1 << 16
 _HEAD = 1 << 12
@@ -81,12 +82,15 @@ async def read_json(request: Request) -> dict[str, Any]:
 
     Raises:
         LimitError: it is too large.
-        ValueError: it is none.
+        InputError: it is none.
     """
     body = await limited(request, MOST_JSON).body()
-    found = json.loads(body or b"{}")
+    try:
+        found = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the body is no JSON ({error}): expected an object") from error
     if not isinstance(found, dict):
-        raise ValueError("expected an object")
+        raise InputError("the body is no object: expected one in JSON")
     return found
 
 
