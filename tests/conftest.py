@@ -123,6 +123,7 @@ def browser() -> Iterator[Any]:
         pytest.skip(NO_BROWSER)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     quiet += ["--disable-component-update", "--disable-sync"]
+    quiet += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a microphone that beeps
     with sync_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=quiet)
         yield launched

@@ -9,9 +9,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 RATE = 22_050
-FADE = round(0.01 * RATE) + 1
+FADE = round(0.03 * RATE)  # 15 time constants: what is left of a switch is less than a millionth
 SEAM = round(0.005 * RATE) + 2
-START = FADE + 2
+START = 2 * FADE
 Samples = npt.NDArray[np.float64]
 
 RENDER = """async ([clips, seconds, script]) => {
@@ -65,11 +65,11 @@ def test_a_switch_is_a_cross_fade_of_ten_milliseconds(render: Any) -> None:
         'deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); deck.play(0); deck.hear("style", 0.5)',
         *(up, down),
     )
-    steps = np.abs(np.diff(heard[START:-1]))
-    assert steps.max() < 1.1 / (0.01 * RATE)  # a straight line from one to the other, no step
-    changed = np.flatnonzero(steps > 1e-5) + START
-    assert changed[0] == pytest.approx(0.5 * RATE, abs=2)
-    assert changed[-1] - changed[0] == pytest.approx(0.01 * RATE, abs=2)
+    assert np.abs(np.diff(heard[START:-1])).max() < 1.1 / (0.002 * RATE)  # no step
+    left = (heard + 0.5)[round(0.5 * RATE) :]
+    assert left[0] == pytest.approx(1, abs=0.05)
+    assert left[round(0.01 * RATE)] < 0.01
+    assert (np.diff(left[: round(0.01 * RATE)]) < 0).all()
 
 
 def test_a_switch_during_a_switch_makes_no_step(render: Any) -> None:
@@ -79,7 +79,7 @@ def test_a_switch_during_a_switch_makes_no_step(render: Any) -> None:
         for (let k = 0; k < 9; k++) deck.hear(k % 2 ? "content" : "style", 0.3 + 0.004 * k)""",
         *(up, down),
     )
-    assert np.abs(np.diff(heard[SEAM:-1])).max() < 1.1 / (0.01 * RATE)
+    assert np.abs(np.diff(heard[SEAM:-1])).max() < 1.1 / (0.002 * RATE)
     np.testing.assert_allclose(heard[RATE // 2 : -1], -0.5, atol=1e-6)
 
 
@@ -179,4 +179,4 @@ def test_playing_goes_on_where_it_was_paused(render: Any) -> None:
     heard = render('deck.add("content", clips[0], 0); deck.play(0); deck.pause(0.3); deck.play(0.5)', content)
     paused, again = round(0.3 * RATE), round(0.5 * RATE)
     assert not heard[paused + FADE : again].any()
-    np.testing.assert_allclose(heard[again + SEAM : -1], content[paused + SEAM : paused + len(heard) - again - 1], atol=1e-6)
+    np.testing.assert_allclose(heard[again + FADE : -1], content[paused + FADE : paused + len(heard) - again - 1], atol=1e-6)

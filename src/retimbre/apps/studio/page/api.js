@@ -29,6 +29,7 @@ export async function openSession(onTransfer, onEnd) {
 }
 export const sendClip = (name, file) => post("/clips", file, { name });
 export const takeExample = (name) => post("/clips/example", {}, { name });
+export const prepare = (wanted) => post("/prepare", wanted);
 export const begin = (wanted) => post("/transfers", wanted);
 export const stop = (id) => post(`/transfers/${id}/stop`);
 export const askStrength = (id, strength) => post(`/transfers/${id}/strength`, { strength });

@@ -4,55 +4,38 @@
 // wanted strength are mixed. Every change takes the context's time at which it is to happen, so that an offline
 // context renders the same graph.
 
-const FADE = 0.01; // s, of a switch
+const FADE = 0.01; // s: a switch is an exponential, of which five time constants are over by then
 const AHEAD = 0.03; // s: sources started in one task are given one time that no audio block has passed yet
 const SEAM = 0.005; // s, where a loop's end meets its start
 const SILENT = -70; // LUFS
 
-class Fader {
-  constructor(context, value, output) {
-    this.node = new GainNode(context, { gain: value });
-    this.node.connect(output);
-    this.ramp = { from: value, to: value, start: 0, end: 0 };
-  }
-  // Not cancelAndHoldAtTime, which not every browser has: the ramp so far is cut where it has got to.
-  fade(to, at, seconds = FADE) {
-    const { ramp, node: { gain } } = this;
-    if (to === ramp.to) return;
-    const share = at < ramp.end ? Math.max(0, at - ramp.start) / (ramp.end - ramp.start) : 1;
-    const from = ramp.from + share * (ramp.to - ramp.from);
-    gain.cancelScheduledValues(at);
-    if (share < 1) gain.linearRampToValueAtTime(from, at);
-    else gain.setValueAtTime(from, at);
-    gain.linearRampToValueAtTime(to, at + seconds);
-    this.ramp = { from, to, start: at, end: at + seconds };
-  }
-}
-
 class Voice {
   constructor(deck, sound) {
-    Object.assign(this, sound, { deck, fader: new Fader(deck.context, 0, deck.output), alike: new Map(), peak: 0 });
+    Object.assign(this, sound, { deck, gain: 0, alike: new Map(), peak: 0 });
+    this.node = new GainNode(deck.context, { gain: 0 });
+    this.node.connect(deck.output);
     for (const samples of channels(this.buffer)) for (const x of samples) this.peak = Math.max(this.peak, Math.abs(x));
   }
   start(at, place) {
     const { buffer, deck: { context, loop, frame } } = this;
     const source = new AudioBufferSourceNode(context, { buffer: loop ? cut(context, buffer, loop) : buffer });
-    const edge = new Fader(context, 0, this.fader.node);
-    source.connect(edge.node);
+    const edge = new GainNode(context, { gain: 0 });
+    source.connect(edge).connect(this.node);
     source.loop = Boolean(loop) || buffer.duration < frame - 0.01; // a shorter clip is repeated
-    source.start(at, source.loop ? (place - (loop?.[0] ?? 0)) % source.buffer.duration : Math.min(place, buffer.duration));
+    const first = source.loop ? (place - (loop?.[0] ?? 0)) % source.buffer.duration : place;
+    source.start(at, Math.min(first, source.buffer.duration));
     if (!loop) source.stop(at + Math.max(0, Math.max(frame, buffer.duration) - place));
     source.onended = () => this.running?.source === source && this.deck.ended(this);
-    edge.fade(1, at, SEAM);
+    fade(edge, 1, at);
     this.running = { source, edge };
   }
   stop(at) {
     if (!this.running) return;
     const { source, edge } = this.running;
     this.running = null;
-    edge.fade(0, at);
-    source.stop(at + FADE);
-    source.onended = () => edge.node.disconnect();
+    fade(edge, 0, at);
+    source.stop(at + 2 * FADE);
+    source.onended = () => edge.disconnect();
   }
 }
 
@@ -128,7 +111,10 @@ export class Deck extends EventTarget {
   mix(at = this.soon) {
     for (const [id, voices] of this.tracks) {
       const weights = id === this.heard ? this.weights(id) : new Map();
-      for (const voice of voices) voice.fader.fade(weights.has(voice) ? weights.get(voice) * this.level(voice) : 0, at);
+      for (const voice of voices) {
+        const gain = weights.has(voice) ? weights.get(voice) * this.level(voice) : 0;
+        if (gain !== voice.gain) fade(voice.node, (voice.gain = gain), at);
+      }
     }
     this.changed();
   }
@@ -141,41 +127,32 @@ export class Deck extends EventTarget {
   setStrength(id, strength, at) { this.strengths.set(id, strength), this.mix(at); }
   setMatched(matched, at) { Object.assign(this, { matched }).mix(at); }
 
+  // Go on from a place, playing or not.
+  go(place, at, isPlaying = this.playing) {
+    const [from, to] = this.loop ?? [0, Infinity];
+    for (const voice of this.voices) voice.stop(at);
+    this.from = this.whole(isPlaying && (place < from || place >= to) ? from : place);
+    this.began = isPlaying ? at : null;
+    if (isPlaying) for (const voice of this.voices) voice.start(at, this.from);
+    this.changed();
+  }
   play(at = this.soon) {
-    if (!this.tracks.size) return;
-    this.made.resume?.();
-    this.run(this.from, at);
+    this.context.resume?.();
+    this.go(this.from, at, true);
   }
-  run(place, at) {
-    for (const voice of this.voices) voice.stop(at);
-    const outside = this.loop && (place < this.loop[0] || place >= this.loop[1]);
-    [this.from, this.began] = [this.whole(outside ? this.loop[0] : place), at];
-    for (const voice of this.voices) voice.start(at, this.from);
-    this.changed();
-  }
-  pause(at = this.soon) {
-    [this.from, this.began] = [this.place(at), null];
-    for (const voice of this.voices) voice.stop(at);
-    this.changed();
-  }
-  seek(place, at = this.soon) {
-    const bounded = Math.min(Math.max(place, 0), Math.max(0, this.end(this.heard) - 0.02));
-    if (this.playing) return this.run(bounded, at);
-    this.from = bounded;
-    this.changed();
-  }
+  pause(at = this.soon) { this.go(this.place(at), at, false); }
+  seek(place, at = this.soon) { this.go(Math.min(Math.max(place, 0), Math.max(0, this.end(this.heard) - 0.02)), at); }
   setLoop(loop, at = this.soon) {
     const place = this.place(at);
-    this.loop = loop && loop.map((edge) => this.whole(edge));
-    if (this.playing) return this.run(place, at);
-    if (loop) [this.from] = this.loop;
-    this.changed();
+    this.loop = loop?.map((edge) => this.whole(edge)) ?? null;
+    this.go(loop && !this.playing ? this.loop[0] : place, at);
   }
   ended(voice) {
     if (this.tracks.get(this.heard)?.includes(voice)) this.pause(), this.seek(0);
   }
 }
 
+const fade = ({ gain }, to, at) => gain.setTargetAtTime(to, at, FADE / 5);
 const channels = (buffer) => Array.from({ length: buffer.numberOfChannels }, (_, k) => buffer.getChannelData(k));
 
 // The part of a clip that a loop repeats; its end fades into what is before its start. A shorter clip is repeated.

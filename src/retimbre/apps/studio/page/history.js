@@ -21,7 +21,6 @@ export class History {
       label(button, `${button.dataset.label}: ${this.titleOf(transfer)}`);
       button.onclick = () => this[button.dataset.deed](entry, button.dataset.slot);
     }
-    entry.find("kbd").textContent = isCompared ? 4 + list.children.length : "";
     root.classList.toggle("column", isCompared);
     list[isCompared ? "append" : "prepend"](root);
     this.entries.set(transfer.id, entry);
@@ -47,25 +46,23 @@ export class History {
     const buffer = await fetched(this.deck, `/transfers/${id}/sound`);
     this.deck.add(track, { strength: 0, buffer, loudness });
   }
-  hear({ transfer: { id } }) {
-    this.deck.hear(id);
-    if (this.deck.heard === id && !this.deck.playing) this.deck.play();
-  }
-  hearColumn(number) { $("columns").children[number]?.querySelector("[data-deed=hear]").click(); }
-  mark(entry, slot) {
-    this.slots[slot] = entry.transfer.id;
-    return this.load(entry.transfer, slot);
+  hear({ transfer }) { this.deck.hear(transfer.id); }
+  mark({ transfer }, slot) {
+    this.slots[slot] = transfer.id;
+    return this.load(transfer, slot);
   }
   open({ transfer }) { this.onOpen(transfer); }
   mirror() {
     const { slots, entries, deck: { heard } } = this;
     for (const [id, { root }] of entries) {
       const isOn = ({ deed, slot }) => (deed === "hear" ? heard === id : slots[slot] === id);
-      for (const button of root.querySelectorAll("[aria-pressed]")) button.setAttribute("aria-pressed", isOn(button.dataset));
+      for (const each of root.querySelectorAll("[aria-pressed]")) each.setAttribute("aria-pressed", isOn(each.dataset));
       root.classList.toggle("heard", heard === id || slots[heard] === id);
     }
   }
   draw() {
-    for (const { find, shape } of this.entries.values()) drawOutline(find("canvas"), shape, { start: 0, length: shape?.seconds });
+    for (const { find, shape } of this.entries.values()) {
+      drawOutline(find("canvas"), shape, { start: 0, length: shape?.seconds });
+    }
   }
 }

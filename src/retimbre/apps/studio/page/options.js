@@ -9,8 +9,7 @@ export class Options {
   constructor(form, settings, except) {
     this.rows = settings.filter(({ name }) => !except.includes(name)).map((setting, k, all) => {
       const { name, group, unit, help } = setting;
-      const root = copyOf("option", { label: words(name), ".unit": unit, ".help": help });
-      const control = controlOf(setting);
+      const [root, control] = [copyOf("option", { label: words(name), ".unit": unit, ".help": help }), controlOf(setting)];
       control.id = root.querySelector("label").htmlFor = `setting-${name}`;
       root.querySelector(".help").id = `help-${name}`;
       control.setAttribute("aria-describedby", `help-${name}`);
@@ -37,7 +36,5 @@ function controlOf({ default: usual, choices, least, most }) {
   select.append(...choices.map((choice) => new Option(choice, choice, choice === usual, choice === usual)));
   return select;
 }
-function valueOf({ default: usual }, { type, value, checked }) {
-  if (type === "checkbox") return checked;
-  return value === "" ? usual : type === "number" ? Number(value) : value;
-}
+const valueOf = ({ default: usual }, { type, value, checked }) =>
+  type === "checkbox" ? checked : value === "" ? usual : type === "number" ? Number(value) : value;

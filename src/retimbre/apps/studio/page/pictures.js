@@ -1,5 +1,6 @@
 // Constant-Q pictures: pitch upwards with the names of the notes, time to the right as in the waveforms.
 
+import { picture } from "./api.js";
 import { brushOf, copyOf, label, make } from "./page.js";
 
 export class Picture {
@@ -9,14 +10,19 @@ export class Picture {
     this.canvas = this.root.querySelector("canvas");
     label(this.canvas, `Notes of the ${name.toLowerCase()} over time`);
   }
+  async fetch(path, query) {
+    const before = this.wanted;
+    this.wanted = path + JSON.stringify(query);
+    if (this.wanted !== before) this.show(await picture(path, query));
+  }
   show(image) {
-    Object.assign(this, { image, pixels: null });
     const { bins, lowest, perOctave } = image;
-    const heightOf = (octave) => ((12 * (octave + 1) - lowest) * perOctave) / 12 / bins;
-    this.octaves = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].filter((octave) => heightOf(octave) >= 0 && heightOf(octave) < 0.97);
-    this.heights = this.octaves.map(heightOf);
-    this.root.querySelector(".notes").replaceChildren(...this.octaves.map((octave) => make("span", `C${octave}`)));
-    this.heights.forEach((height, k) => (this.root.querySelectorAll(".notes span")[k].style.bottom = `${100 * height}%`));
+    const all = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => [`C${n}`, ((12 * (n + 1) - lowest) * perOctave) / 12 / bins]);
+    const octaves = all.filter(([, height]) => height >= 0 && height < 0.97);
+    Object.assign(this, { image, pixels: null, heights: octaves.map(([, height]) => height) });
+    const names = octaves.map(([name]) => make("span", name));
+    names.forEach((name, k) => (name.style.bottom = `${100 * this.heights[k]}%`));
+    this.root.querySelector(".notes").replaceChildren(...names);
   }
   draw({ start, length }) {
     const { brush, width, height, ratio, color } = brushOf(this.canvas);

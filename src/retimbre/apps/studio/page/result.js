@@ -1,7 +1,7 @@
 // The result of one transfer: how it forms, its strengths in the deck, what is told of it, what is taken away.
 
 import * as api from "./api.js";
-import { $, brushOf, clock, label, make, say } from "./page.js";
+import { $, clock, label, make, say } from "./page.js";
 import { Picture } from "./pictures.js";
 import { drawOutline, outline, outlineOf } from "./waveform.js";
 
@@ -16,9 +16,8 @@ export class Result extends EventTarget {
   constructor(deck) {
     super();
     Object.assign(this, { deck, transfer: null, shapes: new Map(), picture: new Picture("Result", "result") });
-    [this.wave, this.canvas] = [document.querySelector("#result .wave"), document.querySelector("#result .wave canvas")];
-    for (const button of document.querySelectorAll("[data-format]")) button.onclick = () => this.save(button.dataset.format);
-    for (const button of document.querySelectorAll("[data-copy]")) button.onclick = () => this.copy(button.dataset.copy);
+    this.wave = document.querySelector("#result .wave");
+    $("take-away").onclick = ({ target }) => this[target.dataset.deed]?.(target.dataset.what);
   }
   get strength() { return this.deck.strengths.get("result"); }
   get isExact() { return this.shapes.has(this.strength); }
@@ -29,8 +28,7 @@ export class Result extends EventTarget {
     this.deck.remove("result");
     this.deck.strengths.delete("result");
     this.shapes.clear();
-    Object.assign(this, { previewed: 0, asked: new Set(), drawn: null, settled: false });
-    this.picture.image = null;
+    Object.assign(this, { previewed: 0, asked: new Set(), settled: false });
     this.wave.classList.add("empty");
     this.update(transfer);
   }
@@ -38,11 +36,11 @@ export class Result extends EventTarget {
   update(transfer) {
     this.transfer = transfer;
     const { state, words, error, done, seconds, strength, strengths, steps, preview } = transfer;
-    const [isBusy, percent, used] = [atWork(transfer), Math.round(100 * done), strength ?? 0];
+    const [isBusy, used] = [atWork(transfer), strength ?? 0];
     $("words").textContent = STATES[state] ?? words;
-    $("facts").textContent = isBusy ? `${percent} %` : seconds ? `in ${seconds.toFixed(1)} s` : "";
+    $("facts").textContent = isBusy ? `${Math.round(100 * done)} %` : seconds ? `in ${seconds.toFixed(1)} s` : "";
     Object.assign($("progress"), { value: done, hidden: !isBusy });
-    $("spark").hidden = steps.length < 2;
+    $("spark").toggleAttribute("hidden", steps.length < 2);
     $("take-away").hidden = isBusy || !seconds;
     this.complain(error);
     if (isBusy && preview > this.previewed && !transfer.preview_start) {
@@ -51,7 +49,7 @@ export class Result extends EventTarget {
     }
     if (!isBusy && !this.settled && seconds) {
       this.settled = true;
-      this.deck.setStrength("result", used);
+      this.deck.setStrength("result", ($("strength").value = used));
       this.load("first", used, "sound", {}, transfer.sound);
       this.tell();
     }
@@ -59,8 +57,9 @@ export class Result extends EventTarget {
     if (this.settled) for (const key of ready) this.load(key, Number(key), "sound", { strength: key }, strengths[key]);
     this.drawLoss(steps.filter(([, loss]) => loss > 0));
   }
-  async load(name, strength, what, query = {}, { loudness, peaks, seconds } = this.deck.tracks.get("content")?.[0] ?? {}) {
-    const { asked } = this;
+  async load(name, strength, what, query = {}, outlined = {}) {
+    const { asked, deck } = this;
+    const { loudness = deck.tracks.get("content")?.[0].loudness, peaks, seconds } = outlined;
     if (asked.has(name) || !asked.add(name)) return;
     try {
       const buffer = await fetched(this.deck, `${this.path}/${what}`, query);
@@ -74,7 +73,7 @@ export class Result extends EventTarget {
     const [isFirst, { strength }] = [!this.deck.tracks.has("result"), sound];
     this.shapes.set(strength, shape);
     this.wave.classList.remove("empty");
-    label(this.canvas, `Waveform of the result, ${clock(shape.seconds)}`);
+    label(this.wave.firstChild, `Waveform of the result, ${clock(shape.seconds)}`);
     this.deck.add("result", sound);
     if (isFirst && !this.deck.playing) this.deck.hear("result");
     if (strength !== FORMING) this.drop(FORMING);
@@ -83,9 +82,7 @@ export class Result extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
   drop(strength) {
-    if (!this.shapes.delete(strength)) return;
-    this.deck.remove("result", strength);
-    this.asked.delete(String(strength));
+    if (this.shapes.delete(strength)) this.deck.remove("result", strength);
   }
 
   // Mix what is there at once, and ask for the exact sound when the slider rests.
@@ -97,6 +94,7 @@ export class Result extends EventTarget {
   async settle() {
     clearTimeout(this.soon);
     if (!this.settled || this.isExact || this.transfer.kind === "texture") return;
+    this.asked.delete(String(this.strength)); // it may have been dropped
     await api.askStrength(this.transfer.id, this.strength).catch((error) => this.complain(error.message));
   }
   // Give the query for the sound that is exactly the chosen one, when it is there.
@@ -116,20 +114,20 @@ export class Result extends EventTarget {
     Object.assign($("copied"), { textContent: text.trim().split("\n").at(-1), title: text });
   }
   async showPicture() {
-    if (!this.settled || !this.isExact || this.drawn === this.strength) return;
-    this.drawn = this.strength;
-    this.picture.show(await api.picture(`${this.path}/picture`, await this.whenExact()));
+    if (this.isExact) await this.picture.fetch(`${this.path}/picture`, await this.whenExact());
   }
 
   draw(view) {
     const far = ([strength]) => Math.abs(strength - (this.strength ?? 0));
-    drawOutline(this.canvas, [...this.shapes].sort((a, b) => far(a) - far(b))[0]?.[1], view);
+    drawOutline(this.wave.firstChild, [...this.shapes].sort((a, b) => far(a) - far(b))[0]?.[1], view);
     this.picture.draw(view);
   }
   tell() {
     const { explanation, notices, figures } = this.transfer;
-    $("told").replaceChildren(...notices.map((line) => make("p", line, { className: "advice" })), ...explanation.map((line) => make("p", line)));
-    $("figures").replaceChildren(...figures.flatMap(({ label: name, value, words }) => [make("dt", name), make("dd", `${value} `), make("dd", words)]));
+    const advice = notices.map((line) => make("p", line, { className: "advice" }));
+    $("told").replaceChildren(...advice, ...explanation.map((line) => make("p", line)));
+    const terms = figures.map((each) => [make("dt", each.label), make("dd", each.value), make("dd", each.words)]);
+    $("figures").replaceChildren(...terms.flat());
     $("happened").hidden = !explanation.length;
   }
   // The loss over the seconds, logarithmic.
@@ -138,12 +136,8 @@ export class Result extends EventTarget {
     const [times, logs] = [steps.map(([time]) => time), steps.map(([, loss]) => Math.log(loss))];
     const [best, worst, long] = [Math.min(...logs), Math.max(...logs), times.at(-1) - times[0]];
     const [first, least] = [logs[0], best].map((log) => Math.exp(log).toPrecision(2));
-    label($("spark"), $("spark").title = `Loss ${first} at first, ${least} at best, in ${clock(long)}`);
-    const { brush, width, height, ratio } = brushOf($("spark"));
-    const x = (time) => ((time - times[0]) / (long || 1)) * (width - 4) + 2;
-    const y = (log) => ((worst - log) / (worst - best || 1)) * (height - 6 * ratio) + 3 * ratio;
-    Object.assign(brush, { lineWidth: 1.5 * ratio, lineJoin: "round" });
-    logs.forEach((log, k) => brush.lineTo(x(times[k]), y(log)));
-    brush.stroke();
+    label($("spark"), `Loss ${first} at first, ${least} at best, in ${clock(long)}`);
+    const places = logs.map((log, k) => [(times[k] - times[0]) / (long || 1), (worst - log) / (worst - best || 1)]);
+    $("spark").firstElementChild.setAttribute("points", places.map(([x, y]) => `${200 * x},${30 * y + 1}`).join(" "));
   }
 }

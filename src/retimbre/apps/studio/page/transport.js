@@ -7,7 +7,7 @@ const TYPING = "input:not([type=range], [type=radio], [type=checkbox]), textarea
 export class Transport {
   constructor(deck, keys) {
     Object.assign(this, { deck, keys });
-    $("play").onclick = () => this.toggle();
+    $("play").onclick = () => (deck.playing ? deck.pause() : deck.play());
     $("matched").onchange = ({ target }) => deck.setMatched(target.checked);
     $("unloop").onclick = () => deck.setLoop(null);
     $("place").oninput = ({ target }) => deck.seek(Number(target.value));
@@ -15,18 +15,15 @@ export class Transport {
     $("show-keys").onclick = () => $("keys").showModal();
     document.addEventListener("keydown", (event) => this.press(event));
     // A click leaves no focus behind, so that the space bar plays and does not press the button again.
-    document.addEventListener("click", ({ detail, target }) => detail && target.closest("button, label") && document.activeElement.blur());
+    const leave = ({ detail }) => detail && document.activeElement.matches("button, label *") && document.activeElement.blur();
+    document.addEventListener("click", leave);
     deck.addEventListener("change", () => this.show());
-  }
-  toggle() {
-    if (this.deck.playing) this.deck.pause();
-    else this.deck.play();
   }
   press(event) {
     const { key, target, ctrlKey, metaKey, altKey } = event;
     const act = this.keys[key] ?? this.keys[key.toLowerCase()];
-    const isTheirs = { " ": "button, summary, [type=checkbox]", ArrowLeft: "input", ArrowRight: "input" }[key];
-    if (!act || ctrlKey || metaKey || altKey || target.matches(isTheirs ?? TYPING) || target.matches(TYPING) || $("keys").open) return;
+    const theirs = { " ": "button, summary, [type=checkbox], ", ArrowLeft: "input, ", ArrowRight: "input, " }[key] ?? "";
+    if (!act || ctrlKey || metaKey || altKey || target.matches(theirs + TYPING) || $("keys").open) return;
     event.preventDefault();
     act();
   }
@@ -37,7 +34,8 @@ export class Transport {
       input.parentElement.hidden = !tracks.has(input.value);
       input.checked = input.value === heard;
     }
-    for (const lane of document.querySelectorAll("[data-track]")) lane.classList.toggle("heard", lane.dataset.track === heard);
+    const lanes = document.querySelectorAll("[data-track]");
+    for (const { classList, dataset } of lanes) classList.toggle("heard", dataset.track === heard);
     document.body.classList.toggle("playing", playing);
     document.body.classList.toggle("looping", Boolean(loop));
     label($("play"), playing ? "Pause" : "Play");
@@ -50,6 +48,9 @@ export class Transport {
     const { deck, deck: { made, loop, playing, heard } } = this;
     const place = Math.max(0, deck.place(made && made.currentTime - (playing ? (made.outputLatency ?? 0) : 0)));
     const end = heard ? deck.end(heard) : length;
+    const shown = [place, start, end, loop].join();
+    if (this.shown === shown) return;
+    this.shown = shown;
     for (const [name, time] of Object.entries({ place, "loop-from": loop?.[0] ?? 0, "loop-to": loop?.[1] ?? 0 })) {
       document.documentElement.style.setProperty(`--${name}`, Math.min(1, Math.max(0, (time - start) / length)));
     }

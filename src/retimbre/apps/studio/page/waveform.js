@@ -10,8 +10,8 @@ export function outlineOf(peaks, seconds) {
 
 // The same of a decoded clip, of which the server sends none.
 export function outline(buffer, n = 800) {
-  const samples = buffer.getChannelData(0);
-  const parts = Array.from({ length: n }, (_, k) => samples.subarray((k * samples.length) / n, ((k + 1) * samples.length) / n));
+  const edge = (k) => Math.floor((k * buffer.length) / n);
+  const parts = Array.from({ length: n }, (_, k) => buffer.getChannelData(0).subarray(edge(k), edge(k + 1)));
   return outlineOf(parts.map((part) => [Math.min(0, ...part), Math.max(0, ...part)]), buffer.duration);
 }
 
@@ -43,7 +43,7 @@ export function drawOutline(canvas, shape, { start, length }) {
 export function drawRuler(canvas, { start, length }) {
   const { brush, width, height, ratio } = brushOf(canvas);
   const room = Math.max(2, width / ratio / 90);
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300].find((each) => length / each <= room) ?? 600;
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((each) => length / each <= room);
   for (let k = Math.ceil(start / step - 1e-6); k * step <= start + length - step / 6; k++) {
     const x = Math.round(((k * step - start) / length) * width);
     const text = clock(k * step, step < 1 ? 1 : 0);
@@ -64,11 +64,14 @@ export function followPointer(element, onPlace, onLoop) {
     from = { x: event.clientX, share: shareOf(event) };
     element.setPointerCapture(event.pointerId);
   };
-  element.onpointermove = element.onpointerup = (event) => {
-    const isLast = event.type === "pointerup";
-    if (from && Math.abs(event.clientX - from.x) > 5) onLoop([from.share, shareOf(event)].sort((a, b) => a - b), isLast);
-    else if (from && isLast) onPlace(from.share);
-    if (isLast) from = null;
+  element.onpointermove = (event) => {
+    element.classList.toggle("dragging", Boolean(from));
+    if (from) [from.share, shareOf(event)].sort((a, b) => a - b).forEach((edge, k) => element.style.setProperty(`--drag-${k}`, edge));
   };
-  element.onpointercancel = () => (from = null);
+  element.onpointerup = (event) => {
+    element.classList.remove("dragging");
+    if (from && Math.abs(event.clientX - from.x) > 5) onLoop([from.share, shareOf(event)].sort((a, b) => a - b));
+    else if (from) onPlace(from.share);
+    from = null;
+  };
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { clock, copyOf, label, say } from "./page.js";
+import { Picture } from "./pictures.js";
 import { record } from "./recorder.js";
 import { drawOutline, outlineOf } from "./waveform.js";
 
@@ -9,6 +10,7 @@ export class Well extends EventTarget {
   constructor(role, name, about, key, limits) {
     super();
     Object.assign(this, { role, name, about, limits, clip: null, weight: 1 });
+    this.picture = new Picture(name, role);
     this.root = copyOf("well", { ".name": name, kbd: key });
     this.root.classList.add(role);
     label(this.root, name);
@@ -35,10 +37,10 @@ export class Well extends EventTarget {
   complain(line) { say(this.find(".problem"), line); }
 
   async take(file, name = file.name) {
-    const most = this.limits.bytes;
-    const [size, limit] = [file.size, most].map((bytes) => `${(bytes / 1e6).toPrecision(3)} MB`);
-    this.complain(file.size > most && `${name} has ${size}: expected at most ${limit}, a shorter part of it`);
-    if (file.size > most) return;
+    const [size, most] = [file.size, this.limits.bytes].map((bytes) => `${+(bytes / 1e6).toFixed(2)} MB`);
+    const problem = `${name} has ${size}: expected at most ${most}, a shorter part of it`;
+    if (file.size > this.limits.bytes) return this.complain(problem);
+    this.complain("");
     this.root.setAttribute("aria-busy", "true");
     this.find(".file").textContent = `Reading ${name}`;
     try {
@@ -57,7 +59,8 @@ export class Well extends EventTarget {
   }
   show() {
     const { name, seconds, sample_rate: rate, n_channels: count, peaks } = this.clip ?? {};
-    const facts = this.clip && [clock(seconds), `${+(rate / 1000).toFixed(2)} kHz`, ["mono", "stereo"][count - 1] ?? `${count} channels`];
+    const channels = ["mono", "stereo"][count - 1] ?? `${count} channels`;
+    const facts = this.clip && [clock(seconds), `${+(rate / 1000).toFixed(2)} kHz`, channels];
     this.shape = this.clip && outlineOf(peaks, seconds);
     this.find(".wave").classList.toggle("empty", !this.clip);
     this.find(".deeds").hidden = !this.clip;
@@ -66,31 +69,28 @@ export class Well extends EventTarget {
     label(this.find("canvas"), this.clip ? `Waveform of ${name}, ${clock(seconds)}` : `${this.name}: nothing yet`);
   }
   draw(view) {
-    if (!this.finish) drawOutline(this.find("canvas"), this.shape, view);
+    drawOutline(this.find("canvas"), this.shape, view);
+    this.picture.draw(view);
+  }
+  async showPicture() {
+    this.picture.root.hidden = !this.clip;
+    if (this.clip) await this.picture.fetch(`/clips/${this.clip.id}/picture`);
   }
 
   async record() {
     if (this.finish) return this.finish();
     this.complain("");
-    const peaks = [];
-    const onBlock = (seconds, peak) => {
-      this.find(".drop").textContent = `Recording ${clock(seconds)}`;
-      peaks.push([-peak, peak]);
-      drawOutline(this.find("canvas"), outlineOf(peaks.slice(-800), 1), { start: 0, length: Math.max(1, 800 / peaks.length) });
-      if (seconds >= this.limits.seconds) this.finish?.();
-    };
-    const mark = (isOn) => {
+    const tell = (isOn, seconds = 0, level = 0) => {
       this.root.classList.toggle("recording", isOn);
+      this.root.style.setProperty("--level", level);
       this.find(".record").textContent = isOn ? "Stop and keep" : "Record";
-      this.find(".drop").textContent = isOn ? "Recording" : "Drop a recording here";
+      this.find(".drop").textContent = isOn ? `Recording ${clock(seconds)}` : "Drop a recording here";
+      if (seconds >= this.limits.seconds) this.finish();
     };
-    const end = await record(onBlock).catch((error) => this.complain(error.message));
-    if (!end) return;
-    mark(true);
-    this.finish = async () => {
-      this.finish = null;
-      mark(false);
+    const end = await record((...now) => this.finish && tell(true, ...now)).catch((error) => this.complain(error.message));
+    this.finish = end && (async () => {
+      tell((this.finish = null));
       await this.take(await end(), `Recording ${new Date().toTimeString().slice(0, 8).replaceAll(":", ".")}.wav`);
-    };
+    });
   }
 }
