@@ -1,26 +1,22 @@
 """Server of the studio: its address, its folder, and how it ends."""
 
 import contextlib
-import fcntl
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from retimbre.apps.sessions.folder import own_folder
 from retimbre.apps.sessions.limits import Limits
 from retimbre.apps.studio.application import Studio
 from retimbre.apps.studio.guard import Guard
 from retimbre.errors import InputError
 
 PORT = 8731
-_PREFIX = "retimbre-studio-"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -73,7 +69,7 @@ def serve(
     Raises:
         InputError: the address cannot be listened at.
     """
-    with contextlib.closing(_listening(host, port)) as listening, _own_folder() as folder:
+    with contextlib.closing(_listening(host, port)) as listening, own_folder() as folder:
         port = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         access = None if is_loopback(host) else secrets.token_urlsafe(24)
@@ -110,27 +106,3 @@ def _listening(host: str, port: int | None) -> socket.socket:
                     "machine, or --port 0 for any"
                 ) from error
     raise AssertionError
-
-
-@contextlib.contextmanager
-def _own_folder() -> Iterator[Path]:
-    """Make the folder of this server, which is locked as long as it runs; remove those that are not."""
-    above = Path(tempfile.gettempdir())
-    for other in above.glob(f"{_PREFIX}*"):
-        _remove_stale(other)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=above))
-    try:
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_stale(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            return
-        with (folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
