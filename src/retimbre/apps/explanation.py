@@ -63,6 +63,12 @@ def found(result: Result) -> list[str]:
     return lines
 
 
+def has_pitches(result: Result) -> bool:
+    """Tell whether the content has pitches, as far as that was sought."""
+    contents = [choice.tonality for choice in result.choices if choice.tonality is not None]
+    return not contents or max(contents) >= TONAL
+
+
 def advice(result: Result, style_seconds: float) -> list[str]:
     """Give the advice of the documentation where the clips are such as it speaks of.
 

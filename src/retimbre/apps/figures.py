@@ -10,7 +10,6 @@ from retimbre.metrics.onsets import count_matches
 
 _KEPT = (0.25, 0.6, 0.85, 0.95), ("few", "some", "most", "nearly all", "all")
 _REACHED = (0.1, 0.35, 0.6, 0.85), ("hardly nearer", "part of the way", "half-way", "near", "very near")
-_LEAST_CHROMA = 0.05  # of frames with a pitch, below which nothing is said of harmony
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,16 @@ class Figure:
     words: str
 
 
-def figures(output: ClipLike, content: ClipLike, style: ClipLike) -> list[Figure]:
+def figures(
+    output: ClipLike, content: ClipLike, style: ClipLike, *, has_pitches: bool = True
+) -> list[Figure]:
     """Measure a result against its clips, by measures that need no extra.
 
     Args:
         output: The result.
         content: Clip whose notes and rhythm it should have.
         style: Clip whose sound it should have.
+        has_pitches: Whether the content has a harmony to keep.
     """
     output, content, style = (ClipFeatures.of(clip) for clip in (output, content, style))
     ours, theirs = common_duration(output, content)
@@ -43,7 +45,7 @@ def figures(output: ClipLike, content: ClipLike, style: ClipLike) -> list[Figure
         n_kept = count_matches(ours.onsets, theirs.onsets)
         words = _words(n_kept / len(theirs.onsets), *_KEPT)
         found.append(Figure("onsets kept", f"{n_kept} of {len(theirs.onsets)}", words))
-    if (theirs.chroma.sum(axis=0) > 0).mean() >= _LEAST_CHROMA:
+    if has_pitches:
         cosine = chroma_cosine(ours, theirs)
         found.append(Figure("harmony kept", f"{cosine:.2f} of 1", _words(cosine, *_KEPT)))
     for label, name in (("timbre reached", "timbre"), ("spectrum reached", "spectrum")):

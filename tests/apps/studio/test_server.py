@@ -160,7 +160,7 @@ def plucks(notes: list[int], *, decay: float, partials: int, seconds: float) -> 
         envelope = np.where(since >= 0, np.exp(-decay * since) * np.minimum(1, 200 * since), 0)
         for partial in range(1, partials + 1):
             wave += envelope * np.sin(2 * np.pi * partial * hertz * since) / partial**1.3
-    return 0.4 * wave / np.abs(wave).max()
+    return np.asarray(0.4 * wave / np.abs(wave).max())
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_a_transfer_from_two_files_to_a_sound_that_command_and_python_make_again
     with client.events() as events:
         begun = client.begin(files, strengths=[0, 1])
         assert begun["state"] in ("queued", "running")
-        told = []
+        told: list[Any] = []
         while (
             not told
             or any(s["state"] != "done" for s in told[-1]["strengths"].values())
@@ -297,7 +297,7 @@ def test_a_texture(client: Client, files: dict[str, Path], tmp_path: Path) -> No
 
 def test_a_form_with_files(client: Client, files: dict[str, Path]) -> None:
     boundary = secrets.token_hex(8)
-    parts = [("settings", None, b'{"strength": 0.4}')]
+    parts: list[tuple[str, str | None, bytes]] = [("settings", None, b'{"strength": 0.4}')]
     parts += [(name, f"{name}.wav", files[name].read_bytes()) for name in ("content", "style")]
     body = b""
     for name, file, data in parts:

@@ -74,7 +74,7 @@ class WorkQueue:
             self._waiting = [w for w in self._waiting if (w.owner, w.name) != (job.owner, job.name)]
             if job.urgency is Urgency.BACKGROUND:
                 own = [w for w in self._waiting if w.owner is job.owner and w.urgency is job.urgency]
-                for oldest in own[: len(own) + 1 - _MOST_BACKGROUND]:
+                for oldest in own[: max(0, len(own) + 1 - _MOST_BACKGROUND)]:
                     self._waiting.remove(oldest)
             elif sum(w.urgency is not Urgency.BACKGROUND for w in self._waiting) >= self._most:
                 raise LimitError(

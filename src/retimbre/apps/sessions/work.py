@@ -121,11 +121,12 @@ class Work:
 
         self._submit(session, transfer, urgency, name, run)
         transfer.strengths[strength_key(strength)] = record
-        done = [
-            key for key, other in transfer.strengths.items() if other.path not in (None, transfer.first.path)
+        others = [
+            each for each in transfer.strengths.items() if each[1].path not in (None, transfer.first.path)
         ]
-        for key in sorted(done, key=lambda key: transfer.strengths[key].used)[: len(done) - _MOST_STRENGTHS]:
-            lost = transfer.strengths.pop(key)
+        by_use = sorted(others, key=lambda each: each[1].used)
+        for key, lost in by_use[: max(0, len(by_use) - _MOST_STRENGTHS)]:
+            del transfer.strengths[key]
             if lost.path is not None:
                 lost.path.unlink(missing_ok=True)
 
@@ -143,7 +144,7 @@ class Work:
         restyle, content = self.prepared.pair(transfer)
         return restyle(content, strength=strength, output=path, output_format="wav", on_step=on_step)
 
-    def measure(self, session: Session, transfer: SessionTransfer) -> None:
+    def measure(self, session: Session, transfer: SessionTransfer, *, has_pitches: bool) -> None:
         """Measure a transfer in the background."""
 
         def run(job: Job) -> None:
@@ -239,6 +240,8 @@ class _First:
         if session.ended or transfer.id not in session.transfers:
             return
         transfer.first.path, transfer.first.outline = result.path, outline(result.path)
+        from retimbre.apps import explanation
+
         _explain(transfer, result)
         is_whole = result.stopped not in ("interrupted", "diverged")
         transfer.took, transfer.done = result.seconds, 1.0
@@ -249,7 +252,8 @@ class _First:
         tell(session, transfer)
         if transfer.content is None or not self._work.prepared.keeps(transfer.content):
             return
-        self._work.measure(session, transfer)
+        has_pitches = explanation.has_pitches(result)
+        self._work.measure(session, transfer, has_pitches=has_pitches)
         for strength in self._strengths if transfer.settings.content_weight is None else ():
             key = strength_key(strength)
             if key not in transfer.strengths:
