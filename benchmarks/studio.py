@@ -51,12 +51,14 @@ def served() -> Iterator[tuple[str, int, float]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     try:
+        said = ""
         for line in process.stdout:
+            said += line
             found = [word for word in line.split() if word.startswith("http://")]
             if found:
                 break
         else:
-            raise RuntimeError("the studio did not start")
+            raise RuntimeError(f"the studio did not start: {said}")
         with urllib.request.urlopen(found[0]) as answer:
             answer.read()
         yield found[0].rstrip("/") + "/", process.pid, time.perf_counter() - began
@@ -105,14 +107,18 @@ class Client:
     def ask(self, path: str, body: Any = None) -> Any:
         """Get a route, or post to it."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        )
         with urllib.request.urlopen(urllib.request.Request(self._address + path, data, headers)) as answer:
             found = answer.read()
             return json.loads(found) if "json" in answer.headers["Content-Type"] else found
 
     def upload(self, paths: dict[str, Path]) -> dict[str, str]:
         """Send the clips; give their names."""
-        return {role: self.ask(f"clips?name={role}.wav", path.read_bytes())["id"] for role, path in paths.items()}
+        return {
+            role: self.ask(f"clips?name={role}.wav", path.read_bytes())["id"] for role, path in paths.items()
+        }
 
     def transfer(self, clips: dict[str, str], **settings: Any) -> dict[str, Any]:
         """Make a transfer and wait for its end."""
@@ -166,7 +172,9 @@ def main() -> None:
         moves = slider(address, clips(Path(folder)))
         for name, values in zip(("sound", "exact sound"), zip(*moves, strict=True), strict=True):
             median, worst = statistics.median(values), max(values)
-            print(f"slider to {name}: median {median:.3f} s, worst {worst:.3f} s of {len(values)}", flush=True)
+            print(
+                f"slider to {name}: median {median:.3f} s, worst {worst:.3f} s of {len(values)}", flush=True
+            )
         print(f"memory after the page: {memory(process):.0f} MB", flush=True)
         client, short = Client(address), clips(Path(folder), seconds=2)
         ids = client.upload(short)

@@ -17,11 +17,10 @@ DONE = "() => document.querySelectorAll('#ticks .ready').length === 5"
 
 def save(tab: Any, name: str) -> None:
     """Write what is seen, in the 256 colours that it needs most."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: F401 - it brings Pillow
-    from PIL import Image
+    from PIL import Image  # matplotlib needs it
 
     image = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"studio-{name}.png", optimize=True)
+    image.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(IMAGES / f"studio-{name}.png", optimize=True)
 
 
 def pictures(launched: Any, address: str, width: int, scheme: str) -> None:
@@ -31,7 +30,7 @@ def pictures(launched: Any, address: str, width: int, scheme: str) -> None:
     tab.goto(address)
     tab.wait_for_selector("#examples button")
     save(tab, f"empty-{width}-{scheme}")
-    tab.locator("#examples button").last.click()
+    tab.locator("#examples button").first.click()
     tab.wait_for_function("() => document.querySelectorAll('#heard label:not([hidden])').length === 2")
     tab.mouse.move(0, 0)
     tab.click("#go")
@@ -41,6 +40,7 @@ def pictures(launched: Any, address: str, width: int, scheme: str) -> None:
         tab.evaluate("document.querySelector('.lane.style').scrollIntoView()")
     tab.keyboard.press("Space")
     tab.mouse.move(0, 0)
+    tab.wait_for_timeout(600)
     save(tab, f"running-{width}-{scheme}")
     tab.wait_for_function(DONE)
     tab.wait_for_timeout(1500)

@@ -116,7 +116,9 @@ def tabs(browser: Any, studio: str) -> Iterator[Callable[..., Any]]:
     yield opened
     for context in browser.contexts:
         context.close()
-    assert [line for line in complaints if "status of 4" not in line] == []  # Chromium tells of refused uploads
+    assert [
+        line for line in complaints if "status of 4" not in line
+    ] == []  # Chromium tells of refused uploads
     assert [url for url in requests if not url.startswith((studio, "blob:"))] == []
 
 
@@ -126,7 +128,9 @@ def _only_done_stays(browser: Any) -> Iterator[None]:
     before = list(browser.contexts)
     yield
     for context in browser.contexts:
-        if context not in before and not any(page.evaluate("window.isShared ?? false") for page in context.pages):
+        if context not in before and not any(
+            page.evaluate("window.isShared ?? false") for page in context.pages
+        ):
             context.close()
 
 
@@ -155,7 +159,9 @@ def done(tabs: Any, files: dict[str, Path]) -> Any:
 @pytest.fixture
 def player(done: Any) -> Any:
     """The same, silent, at its start, without a loop."""
-    script = "const { deck } = window.studio; deck.pause(); deck.setLoop(null); deck.seek(0); deck.hear('result')"
+    script = (
+        "const { deck } = window.studio; deck.pause(); deck.setLoop(null); deck.seek(0); deck.hear('result')"
+    )
     done.evaluate(f"() => {{ {script} }}")
     done.evaluate("document.activeElement.blur()")
     return done
@@ -181,7 +187,9 @@ def test_nothing_sticks_out(tabs: Any, files: dict[str, Path], width: int) -> No
 
 
 def test_the_player_has_the_clips_and_a_result_of_the_contents_length(done: Any) -> None:
-    lengths = done.evaluate("() => ['content', 'style', 'result'].map((id) => window.studio.deck.seconds(id))")
+    lengths = done.evaluate(
+        "() => ['content', 'style', 'result'].map((id) => window.studio.deck.seconds(id))"
+    )
     np.testing.assert_allclose(lengths, [SECONDS, 1.5, SECONDS], atol=1e-3)
     shapes = done.evaluate("() => [...window.studio.result.shapes.keys()]")
     assert set(STRENGTHS) <= set(shapes)
@@ -233,7 +241,9 @@ def test_what_is_heard_is_the_clip_at_its_place_and_the_slider_changes_it_at_onc
     assert residual(mixture, left + 1024) < 0.02
     arrived = next(at for at in range(left + 1024, len(used) - 512, 64) if residual(exact, at) < 1e-3)
     assert arrived / rate < SECONDS
-    gaps = [np.abs(heard[at - offset : at - offset + 1024]).max() for at in range(left - 512, arrived + 512, 256)]
+    gaps = [
+        np.abs(heard[at - offset : at - offset + 1024]).max() for at in range(left - 512, arrived + 512, 256)
+    ]
     assert min(gaps) > 0.01 * np.abs(used).max()
 
 
@@ -329,7 +339,9 @@ def test_a_drag_loops_and_a_click_sets_the_place(player: Any) -> None:
 
 def test_pictures_lie_along_the_same_time(player: Any) -> None:
     player.wait_for_function("() => window.studio.result.picture.image")
-    waves = [player.locator(selector).bounding_box() for selector in ("#result .wave", ".picture .wave >> nth=0")]
+    waves = [
+        player.locator(selector).bounding_box() for selector in ("#result .wave", ".picture .wave >> nth=0")
+    ]
     assert waves[0]["x"] == waves[1]["x"]
     assert waves[0]["width"] == waves[1]["width"]
     names = player.locator(".picture >> nth=0").locator(".notes span").all_inner_texts()
@@ -374,7 +386,9 @@ def test_networks_are_compared_side_by_side(player: Any) -> None:
     for name in ("kernel", "shallow"):
         player.check(f"#networks input[value={name}]")
     player.click("#go-compare")
-    player.wait_for_function("() => document.querySelectorAll('#columns [data-deed=hear]:enabled').length === 2")
+    player.wait_for_function(
+        "() => document.querySelectorAll('#columns [data-deed=hear]:enabled').length === 2"
+    )
     player.wait_for_function("() => window.studio.deck.tracks.size >= 5")
     assert player.locator("#columns .name").all_inner_texts() == ["kernel", "shallow"]
     heard = []
@@ -445,7 +459,9 @@ def test_the_sound_so_far_plays_and_stop_keeps_the_best(tabs: Any, files: dict[s
 def test_the_microphone_is_recorded(tabs: Any) -> None:
     tab = tabs()
     tab.click(".well.content .record")
-    tab.wait_for_function("() => /0:01\\.[2-9]/.test(document.querySelector('.well.content .drop').textContent)")
+    tab.wait_for_function(
+        "() => /0:01\\.[2-9]/.test(document.querySelector('.well.content .drop').textContent)"
+    )
     tab.click(".well.content .record")
     tab.wait_for_function("() => window.studio.deck.tracks.has('content')")
     samples = floats(tab.evaluate(BUFFER, ["content", None]))
@@ -493,10 +509,15 @@ def test_two_sessions_do_not_see_each_other_and_a_closed_tab_ends_its_own(
     tabs: Any, files: dict[str, Path], studio: str
 ) -> None:
     addresses: list[str] = []
-    tab, other = tabs(before=lambda tab: tab.on("request", lambda request: addresses.append(request.url))), tabs()
+    tab, other = (
+        tabs(before=lambda tab: tab.on("request", lambda request: addresses.append(request.url))),
+        tabs(),
+    )
     choose(tab, "content", files["content"])
     (own,) = {url for url in addresses if "/sound" in url}
-    assert other.evaluate("async (url) => (await fetch(url.split('?')[0] + '?session=guessed')).status", own) in (401, 403, 404)
+    assert other.evaluate(
+        "async (url) => (await fetch(url.split('?')[0] + '?session=guessed')).status", own
+    ) in (401, 403, 404)
     assert other.evaluate("window.studio.deck.tracks.size") == 0
     with urllib.request.urlopen(own) as answer:
         assert answer.status == 200
@@ -536,7 +557,14 @@ def test_the_keyboard_alone_does_everything(tabs: Any, files: dict[str, Path]) -
     tab.keyboard.press("Enter")
     tab.wait_for_function(MIXED)
     assert tab.evaluate("window.studio.result.transfer.strength") == pytest.approx(0.79)
-    for selector in ("#place", "[data-what=wav]", "[data-what=python]", ".entry [data-slot=a]", "summary", "#play"):
+    for selector in (
+        "#place",
+        "[data-what=wav]",
+        "[data-what=python]",
+        ".entry [data-slot=a]",
+        "summary",
+        "#play",
+    ):
         tab_to(selector)
     tab.keyboard.press("Enter")
     assert tab.evaluate("window.studio.deck.playing")

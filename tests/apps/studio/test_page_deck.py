@@ -17,7 +17,7 @@ Samples = npt.NDArray[np.float64]
 RENDER = """async ([clips, seconds, script]) => {
   const { Deck } = await import("/page/deck.js");
   const context = new OfflineAudioContext(1, Math.round(seconds * 22050), 22050);
-  const deck = new Deck(() => context);
+  const deck = new Deck(context);
   const sound = ([samples, strength = 0, loudness = null]) => {
     const buffer = new AudioBuffer({ length: samples.length, sampleRate: 22050 });
     buffer.copyToChannel(Float32Array.from(samples), 0);
@@ -39,7 +39,10 @@ def render(browser: Any, studio: str) -> Any:
     tab.goto(studio)
 
     def rendered(script: str, *clips: Any, seconds: float = 1.0) -> Samples:
-        given = [[each.tolist()] if isinstance(each, np.ndarray) else [each[0].tolist(), *each[1:]] for each in clips]
+        given = [
+            [each.tolist()] if isinstance(each, np.ndarray) else [each[0].tolist(), *each[1:]]
+            for each in clips
+        ]
         return np.array(tab.evaluate(RENDER, [given, seconds, script]))
 
     yield rendered
@@ -116,7 +119,9 @@ def test_the_exact_sound_replaces_the_mix_without_a_gap(render: Any) -> None:
 def test_a_loop_repeats_its_part_and_has_no_click(render: Any) -> None:
     time = np.arange(RATE) / RATE
     wave = 0.5 * np.sin(2 * np.pi * 187.3 * time)
-    heard = render('deck.add("content", clips[0], 0); deck.setLoop([0.2, 0.4], 0); deck.play(0)', wave, seconds=1.2)
+    heard = render(
+        'deck.add("content", clips[0], 0); deck.setLoop([0.2, 0.4], 0); deck.play(0)', wave, seconds=1.2
+    )
     first, count = round(0.2 * RATE), round(0.2 * RATE)
     for turn in range(5):
         part = heard[turn * count + START : (turn + 1) * count - SEAM]
@@ -179,4 +184,6 @@ def test_playing_goes_on_where_it_was_paused(render: Any) -> None:
     heard = render('deck.add("content", clips[0], 0); deck.play(0); deck.pause(0.3); deck.play(0.5)', content)
     paused, again = round(0.3 * RATE), round(0.5 * RATE)
     assert not heard[paused + FADE : again].any()
-    np.testing.assert_allclose(heard[again + FADE : -1], content[paused + FADE : paused + len(heard) - again - 1], atol=1e-6)
+    np.testing.assert_allclose(
+        heard[again + FADE : -1], content[paused + FADE : paused + len(heard) - again - 1], atol=1e-6
+    )

@@ -35,9 +35,9 @@ export const stop = (id) => post(`/transfers/${id}/stop`);
 export const askStrength = (id, strength) => post(`/transfers/${id}/strength`, { strength });
 export const sound = async (path, query) => (await ask(path, query)).arrayBuffer();
 
-const HEADERS = { bins: "Bins", frames: "Frames", lowest: "Lowest-Midi", perOctave: "Bins-Per-Octave", seconds: "Seconds" };
 export async function picture(path, query) {
   const answer = await ask(path, query);
-  const numbers = Object.entries(HEADERS).map(([key, name]) => [key, Number(answer.headers.get(`Retimbre-${name}`))]);
-  return { ...Object.fromEntries(numbers), levels: new Uint8Array(await answer.arrayBuffer()) };
+  const names = ["Bins", "Frames", "Lowest-Midi", "Bins-Per-Octave", "Seconds"];
+  const [bins, frames, lowest, perOctave, seconds] = names.map((name) => +answer.headers.get(`Retimbre-${name}`));
+  return { bins, frames, lowest, perOctave, seconds, levels: new Uint8Array(await answer.arrayBuffer()) };
 }

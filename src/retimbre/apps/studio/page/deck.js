@@ -40,23 +40,16 @@ class Voice {
 }
 
 export class Deck extends EventTarget {
-  constructor(makeContext) {
+  constructor(context) {
     super();
-    Object.assign(this, { makeContext, tracks: new Map(), strengths: new Map() });
+    Object.assign(this, { context, output: new GainNode(context), tracks: new Map(), strengths: new Map() });
     Object.assign(this, { heard: null, loop: null, matched: true, from: 0, began: null });
-  }
-  get context() {
-    if (this.made) return this.made;
-    this.made = this.makeContext();
-    this.output = new GainNode(this.made);
-    this.output.connect(this.made.destination);
-    return this.made;
+    this.output.connect(context.destination);
   }
   get playing() { return this.began !== null; }
   get voices() { return [...this.tracks.values()].flat(); }
   get soon() { return this.whole(this.context.currentTime + AHEAD); }
   whole(seconds) { return Math.round(seconds * this.context.sampleRate) / this.context.sampleRate; }
-  changed() { this.dispatchEvent(new Event("change")); }
 
   // Length on which the clips lie above one another: the result's, the content's, or that of what there is.
   get frame() {
@@ -65,7 +58,7 @@ export class Deck extends EventTarget {
   }
   seconds(id) { return this.tracks.get(id)?.[0].buffer.duration ?? 0; }
   end(id) { return Math.max(this.frame, this.seconds(id)); }
-  place(at = this.made?.currentTime ?? 0) {
+  place(at = this.context.currentTime) {
     const [from, to] = this.loop ?? [0, Infinity];
     return this.playing ? from + ((this.from - from + Math.max(0, at - this.began)) % (to - from)) : this.from;
   }
@@ -116,7 +109,7 @@ export class Deck extends EventTarget {
         if (gain !== voice.gain) fade(voice.node, (voice.gain = gain), at);
       }
     }
-    this.changed();
+    this.dispatchEvent(new Event("change"));
   }
   hear(id, at = this.soon) {
     if (!this.tracks.has(id)) return;
@@ -134,7 +127,7 @@ export class Deck extends EventTarget {
     this.from = this.whole(isPlaying && (place < from || place >= to) ? from : place);
     this.began = isPlaying ? at : null;
     if (isPlaying) for (const voice of this.voices) voice.start(at, this.from);
-    this.changed();
+    this.dispatchEvent(new Event("change"));
   }
   play(at = this.soon) {
     this.context.resume?.();

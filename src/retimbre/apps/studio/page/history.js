@@ -2,7 +2,7 @@
 
 import { $, copyOf, label } from "./page.js";
 import { atWork, fetched } from "./result.js";
-import { drawOutline, outlineOf } from "./waveform.js";
+import { drawOutline } from "./waveform.js";
 
 export class History {
   constructor(deck, nameOf, onOpen) {
@@ -39,7 +39,8 @@ export class History {
     for (const button of entry.root.querySelectorAll("button")) button.disabled = !seconds;
     $("history").hidden = !$("entries").children.length;
     if (!seconds || entry.shape) return;
-    entry.shape = outlineOf(transfer.sound.peaks, transfer.sound.seconds);
+    entry.shape = transfer.sound;
+    this.draw();
     if (entry.isCompared) this.load(transfer, transfer.id);
   }
   async load({ id, sound: { loudness } }, track) {

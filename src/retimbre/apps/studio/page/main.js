@@ -12,14 +12,13 @@ import { Well } from "./wells.js";
 
 const BACKGROUND = [0, 0.25, 0.5, 0.75, 1];
 
-export const deck = new Deck(() => new AudioContext());
+export const deck = new Deck(new AudioContext());
 export const result = new Result(deck);
 const [clips, wells, slider] = [new Map(), [], $("strength")];
 const history = new History(deck, (id) => clips.get(id)?.name ?? "a clip", open);
 let [options, limits, isChosen, drawn] = [null, null, false, ""];
 
-const complain = ({ message }) => say($("notice"), message);
-const attempt = (act) => Promise.resolve(say($("notice"), "")).then(act).catch(complain);
+const attempt = (act) => Promise.resolve(say($("notice"), "")).then(act).catch((error) => say($("notice"), error.message));
 const styles = () => wells.filter(({ role, clip }) => role === "style" && clip);
 
 // Time that is in view: the frame that all lie on; of a longer style, page after page of that length.
@@ -105,8 +104,7 @@ function wanted(kind, more = {}) {
   return { kind, styles: mix, settings, ...what };
 }
 async function begin(kind, settings, isCompared = false) {
-  const strengths = isCompared || kind === "texture" ? [] : BACKGROUND;
-  const transfer = await api.begin({ ...wanted(kind, settings), strengths });
+  const transfer = await api.begin({ ...wanted(kind, settings), strengths: isCompared ? [] : BACKGROUND });
   history.add(transfer, isCompared);
   if (!isCompared) open(transfer);
 }
@@ -137,7 +135,8 @@ function wire() {
   $("go").onclick = () => attempt(() => stop() || begin("transfer"));
   $("go-texture").onclick = () => attempt(() => begin("texture"));
   $("go-compare").onclick = () => attempt(async () => {
-    for (const { value: network } of $("networks").querySelectorAll(":checked")) await begin("transfer", { network }, true);
+    const chosen = [...$("networks").querySelectorAll(":checked")];
+    for (const { value: network } of chosen) await begin("transfer", { network }, true);
   });
   slider.oninput = () => {
     isChosen = true;
@@ -148,16 +147,15 @@ function wire() {
   $("strength-auto").onclick = () => show((isChosen = false));
   result.addEventListener("change", () => attempt(showPictures, show()));
   matchMedia("(prefers-color-scheme: dark)").onchange = draw;
+  document.addEventListener("toggle", draw, true);
   takePointer($("result"), "result");
 
   const nudge = (by) => slider.oninput((slider.value = Number(slider.value) + by));
   const loop = (from, to) => deck.setLoop(from < to ? [from, to] : null);
-  const hearStyle = () => {
-    const tracks = styles().map(({ root }) => root.dataset.track);
-    deck.hear(tracks[(tracks.indexOf(deck.heard) + 1) % tracks.length]);
-  };
+  const tracks = () => styles().map(({ root }) => root.dataset.track);
   return new Transport(deck, {
-    1: () => deck.hear("content"), 2: hearStyle, 3: () => deck.hear("result"),
+    1: () => deck.hear("content"), 3: () => deck.hear("result"),
+    2: () => deck.hear(tracks()[(tracks().indexOf(deck.heard) + 1) % tracks().length]),
     a: () => deck.hear("a"), b: () => deck.hear("b"), " ": () => $("play").click(),
     ArrowLeft: () => deck.seek(deck.place() - 1), ArrowRight: () => deck.seek(deck.place() + 1),
     "[": () => loop(deck.place(), deck.loop?.[1] ?? deck.frame), "]": () => loop(deck.loop?.[0] ?? 0, deck.place()),
@@ -169,8 +167,8 @@ function wire() {
 async function start() {
   const studio = await api.getSettings();
   ({ limits } = studio);
-  await api.openSession(onTransfer, () => complain({ message: "The session has ended: load this page anew." }));
-  addWell("content", "Content", "Its notes and its rhythm are kept.", "1");
+  await api.openSession(onTransfer, () => say($("notice"), "The session has ended: load this page anew."));
+  addWell("content", "Content", "Its notes and rhythm stay.", "1");
   addWell("style", "Style", "Its sound is taken.", "2");
   options = new Options($("options"), studio.settings, ["strength"]);
   for (const { name, title } of studio.examples) {

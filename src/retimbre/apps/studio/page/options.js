@@ -9,7 +9,8 @@ export class Options {
   constructor(form, settings, except) {
     this.rows = settings.filter(({ name }) => !except.includes(name)).map((setting, k, all) => {
       const { name, group, unit, help } = setting;
-      const [root, control] = [copyOf("option", { label: words(name), ".unit": unit, ".help": help }), controlOf(setting)];
+      const root = copyOf("option", { label: words(name), ".unit": unit, ".help": help });
+      const control = controlOf(setting);
       control.id = root.querySelector("label").htmlFor = `setting-${name}`;
       root.querySelector(".help").id = `help-${name}`;
       control.setAttribute("aria-describedby", `help-${name}`);
@@ -21,9 +22,8 @@ export class Options {
     });
   }
   get changed() {
-    const values = this.rows.map(({ setting, control }) => [setting, valueOf(setting, control)]);
-    const others = values.filter(([setting, value]) => value !== setting.default);
-    return Object.fromEntries(others.map(([{ name }, value]) => [name, value]));
+    const others = this.rows.filter(({ setting, control }) => valueOf(setting, control) !== setting.default);
+    return Object.fromEntries(others.map(({ setting, control }) => [setting.name, valueOf(setting, control)]));
   }
 }
 function controlOf({ default: usual, choices, least, most }) {

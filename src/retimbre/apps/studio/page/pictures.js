@@ -11,9 +11,7 @@ export class Picture {
     label(this.canvas, `Notes of the ${name.toLowerCase()} over time`);
   }
   async fetch(path, query) {
-    const before = this.wanted;
-    this.wanted = path + JSON.stringify(query);
-    if (this.wanted !== before) this.show(await picture(path, query));
+    if (this.shown !== (this.shown = path + JSON.stringify(query))) this.show(await picture(path, query));
   }
   show(image) {
     const { bins, lowest, perOctave } = image;
@@ -27,8 +25,7 @@ export class Picture {
   draw({ start, length }) {
     const { brush, width, height, ratio, color } = brushOf(this.canvas);
     if (!this.image || !length) return;
-    if (this.color !== color) this.pixels = null;
-    this.color = color;
+    if (this.color !== (this.color = color)) this.pixels = null;
     this.pixels ??= painted(this.image, color.match(/[\d.]+/g).map(Number));
     const { frames, bins, seconds } = this.image;
     const wide = (seconds / length) * width;

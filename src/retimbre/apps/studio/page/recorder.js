@@ -4,31 +4,31 @@
 export async function record(onBlock) {
   if (!navigator.mediaDevices) throw new Error("A browser records only at 127.0.0.1, on the machine itself.");
   const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  const stream = await navigator.mediaDevices.getUserMedia({ audio }).catch((error) => {
-    throw new Error(error.name === "NotFoundError" ? "No microphone was found." : "The browser may not use the microphone.");
+  const stream = await navigator.mediaDevices.getUserMedia({ audio }).catch(({ message }) => {
+    throw new Error(`The browser cannot use a microphone (${message}): plug one in, or allow it for this page.`);
   });
   const context = new AudioContext();
   const blocks = [];
-  let length = 0;
   await context.audioWorklet.addModule("/page/recorder-worklet.js");
   const tap = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
   tap.port.onmessage = ({ data }) => {
     blocks.push(data);
-    length += data.length;
-    onBlock(length / context.sampleRate, data.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0));
+    const peak = data.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+    onBlock((blocks.length * data.length) / context.sampleRate, peak);
   };
   context.createMediaStreamSource(stream).connect(tap);
   return async () => {
     for (const track of stream.getTracks()) track.stop();
     await context.close();
-    return wav(blocks, length, context.sampleRate);
+    return wav(blocks, context.sampleRate);
   };
 }
 
 // One channel of 32-bit floats behind the header of a WAV file.
-function wav(blocks, length, rate) {
+function wav(blocks, rate) {
+  const bytes = blocks.reduce((sum, block) => sum + block.byteLength, 0);
   const words = (...values) => new Uint32Array(values);
   const format = new Uint16Array([3, 1, rate & 0xffff, rate >> 16, (4 * rate) & 0xffff, (4 * rate) >> 16, 4, 32]);
-  const parts = ["RIFF", words(36 + 4 * length), "WAVEfmt ", words(16), format, "data", words(4 * length)];
+  const parts = ["RIFF", words(36 + bytes), "WAVEfmt ", words(16), format, "data", words(bytes)];
   return new Blob([...parts, ...blocks], { type: "audio/wav" });
 }

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $, clock, label, make, say } from "./page.js";
 import { Picture } from "./pictures.js";
-import { drawOutline, outline, outlineOf } from "./waveform.js";
+import { drawOutline, outline } from "./waveform.js";
 
 const KEPT = 12; // strengths that stay in memory
 const FORMING = -1; // strength under which the sound so far is kept
@@ -59,15 +59,12 @@ export class Result extends EventTarget {
   }
   async load(name, strength, what, query = {}, outlined = {}) {
     const { asked, deck } = this;
-    const { loudness = deck.tracks.get("content")?.[0].loudness, peaks, seconds } = outlined;
+    const { loudness = deck.tracks.get("content")?.[0].loudness } = outlined;
     if (asked.has(name) || !asked.add(name)) return;
-    try {
-      const buffer = await fetched(this.deck, `${this.path}/${what}`, query);
-      const isWanted = asked === this.asked && !(strength === FORMING && this.settled); // no other one was opened
-      if (isWanted) this.add({ strength, buffer, loudness }, peaks ? outlineOf(peaks, seconds) : outline(buffer));
-    } catch (error) {
-      if (asked === this.asked && strength !== FORMING) this.complain(error.message);
-    }
+    const fail = ({ message }) => asked === this.asked && strength !== FORMING && this.complain(message);
+    const buffer = await fetched(deck, `${this.path}/${what}`, query).catch(fail);
+    if (!buffer?.length || asked !== this.asked || (strength === FORMING && this.settled)) return; // it came late
+    this.add({ strength, buffer, loudness }, outlined.peaks ? outlined : outline(buffer));
   }
   add(sound, shape) {
     const [isFirst, { strength }] = [!this.deck.tracks.has("result"), sound];

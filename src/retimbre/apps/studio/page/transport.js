@@ -15,15 +15,16 @@ export class Transport {
     $("show-keys").onclick = () => $("keys").showModal();
     document.addEventListener("keydown", (event) => this.press(event));
     // A click leaves no focus behind, so that the space bar plays and does not press the button again.
-    const leave = ({ detail }) => detail && document.activeElement.matches("button, label *") && document.activeElement.blur();
-    document.addEventListener("click", leave);
+    document.addEventListener("click", ({ detail }) => {
+      if (detail && document.activeElement.matches("button, label *")) document.activeElement.blur();
+    });
     deck.addEventListener("change", () => this.show());
   }
   press(event) {
     const { key, target, ctrlKey, metaKey, altKey } = event;
     const act = this.keys[key] ?? this.keys[key.toLowerCase()];
-    const theirs = { " ": "button, summary, [type=checkbox], ", ArrowLeft: "input, ", ArrowRight: "input, " }[key] ?? "";
-    if (!act || ctrlKey || metaKey || altKey || target.matches(theirs + TYPING) || $("keys").open) return;
+    const theirs = key === " " ? "button, summary, [type=checkbox]" : key.startsWith("Arrow") ? "input" : TYPING;
+    if (!act || ctrlKey || metaKey || altKey || target.matches(`${theirs}, ${TYPING}`) || $("keys").open) return;
     event.preventDefault();
     act();
   }
@@ -45,12 +46,10 @@ export class Transport {
   }
   // Where it plays: for each picture of the screen.
   follow({ start, length }) {
-    const { deck, deck: { made, loop, playing, heard } } = this;
-    const place = Math.max(0, deck.place(made && made.currentTime - (playing ? (made.outputLatency ?? 0) : 0)));
+    const { deck, deck: { context, loop, heard } } = this;
+    const place = deck.place(context.currentTime - (context.outputLatency ?? 0));
     const end = heard ? deck.end(heard) : length;
-    const shown = [place, start, end, loop].join();
-    if (this.shown === shown) return;
-    this.shown = shown;
+    if (this.shown === (this.shown = [place, start, end, loop].join())) return; // nothing has moved
     for (const [name, time] of Object.entries({ place, "loop-from": loop?.[0] ?? 0, "loop-to": loop?.[1] ?? 0 })) {
       document.documentElement.style.setProperty(`--${name}`, Math.min(1, Math.max(0, (time - start) / length)));
     }

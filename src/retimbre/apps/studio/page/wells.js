@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { clock, copyOf, label, say } from "./page.js";
 import { Picture } from "./pictures.js";
 import { record } from "./recorder.js";
-import { drawOutline, outlineOf } from "./waveform.js";
+import { drawOutline } from "./waveform.js";
 
 export class Well extends EventTarget {
   constructor(role, name, about, key, limits) {
@@ -38,9 +38,9 @@ export class Well extends EventTarget {
 
   async take(file, name = file.name) {
     const [size, most] = [file.size, this.limits.bytes].map((bytes) => `${+(bytes / 1e6).toFixed(2)} MB`);
-    const problem = `${name} has ${size}: expected at most ${most}, a shorter part of it`;
-    if (file.size > this.limits.bytes) return this.complain(problem);
-    this.complain("");
+    const isTooLarge = file.size > this.limits.bytes;
+    this.complain(isTooLarge ? `${name} has ${size}: expected at most ${most}, a shorter part of it` : "");
+    if (isTooLarge) return;
     this.root.setAttribute("aria-busy", "true");
     this.find(".file").textContent = `Reading ${name}`;
     try {
@@ -58,10 +58,9 @@ export class Well extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
   show() {
-    const { name, seconds, sample_rate: rate, n_channels: count, peaks } = this.clip ?? {};
+    const { name, seconds, sample_rate: rate, n_channels: count } = this.clip ?? {};
     const channels = ["mono", "stereo"][count - 1] ?? `${count} channels`;
     const facts = this.clip && [clock(seconds), `${+(rate / 1000).toFixed(2)} kHz`, channels];
-    this.shape = this.clip && outlineOf(peaks, seconds);
     this.find(".wave").classList.toggle("empty", !this.clip);
     this.find(".deeds").hidden = !this.clip;
     this.find(".file").textContent = this.find(".file").title = name ?? this.about;
@@ -69,7 +68,7 @@ export class Well extends EventTarget {
     label(this.find("canvas"), this.clip ? `Waveform of ${name}, ${clock(seconds)}` : `${this.name}: nothing yet`);
   }
   draw(view) {
-    drawOutline(this.find("canvas"), this.shape, view);
+    drawOutline(this.find("canvas"), this.clip ?? {}, view);
     this.picture.draw(view);
   }
   async showPicture() {
@@ -87,7 +86,8 @@ export class Well extends EventTarget {
       this.find(".drop").textContent = isOn ? `Recording ${clock(seconds)}` : "Drop a recording here";
       if (seconds >= this.limits.seconds) this.finish();
     };
-    const end = await record((...now) => this.finish && tell(true, ...now)).catch((error) => this.complain(error.message));
+    const onBlock = (...now) => this.finish && tell(true, ...now);
+    const end = await record(onBlock).catch((error) => this.complain(error.message));
     this.finish = end && (async () => {
       tell((this.finish = null));
       await this.take(await end(), `Recording ${new Date().toTimeString().slice(0, 8).replaceAll(":", ".")}.wav`);
