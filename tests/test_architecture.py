@@ -83,8 +83,18 @@ INSIDE = {
             "cli",
         ),
     ],
-    "apps/sessions": ["limits", "folder", "queue", "records", "soundfiles", "session", "prepared", "work"],
-    "apps/studio": ["uploads", "requests", "application", "guard", "server"],
+    "apps/sessions": [
+        "limits",
+        "folder",
+        "queue",
+        "records",
+        "requests",
+        "soundfiles",
+        "session",
+        "prepared",
+        "work",
+    ],
+    "apps/studio": ["uploads", "application", "guard", "server"],
 }
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import shlex
+import signal
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ def test_the_command_is_read_back(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("retimbre._transfer.transfer", run)
+    monkeypatch.setattr(signal, "signal", lambda *of: None)  # whose handlers the command would change
     words = shlex.split(Recipe("-a;x.wav", styles, settings).command)
     with pytest.raises((InterruptError, KeyboardInterrupt)):
         cli.app(words[1:], standalone_mode=False)

@@ -66,8 +66,8 @@ def test_a_picture_does_not_depend_on_the_level_or_on_silent_channels(sweeps: Ca
 def test_against_librosa(librosa_compiled: None, sweeps: Callable[..., Samples]) -> None:
     """Its variable-Q transform with the same bins: the loudest bin of each frame, and the whole picture.
 
-    Our windows are Hann's over frequency and its are Hann's over time. Ours are half as high at .5 w for a width
-    w of .0577 f + 12 Hz, its at 2 / L for a length L of 2 / (.0289 f + 6 Hz).
+    Our windows are Hann's over frequency, .0577 f + 12 Hz wide, and its are Hann's over time; these last
+    2 / (.0289 f + 6 Hz), which makes them about as wide.
     """
     import librosa
 

@@ -10,10 +10,8 @@ from typing import Any
 from retimbre import __version__
 from retimbre.apps import examples
 from retimbre.apps.sessions.limits import Limits
+from retimbre.apps.sessions.requests import NOT_OFFERED
 from retimbre.settings import Settings
-
-NOT_OFFERED = ("jobs", "device")
-"""Settings of the machine, which are the server's own."""
 
 
 def catalogue(limits: Limits) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def outline(path: Path, longest: float = math.inf) -> Outline:
     from retimbre.sound.decoding import decoded
     from retimbre.sound.loudness import loudness
 
-    if path.stat().st_size:
+    if longest < math.inf and path.stat().st_size:
         n_samples = 0
         for piece, rate in decoded(path, str(path)):  # a small file may hold days of silence
             n_samples += piece.shape[1]

@@ -132,10 +132,14 @@ class SessionTransfer:
         }
 
     def _strength_shown(self, key: str) -> dict[str, Any]:
-        record = self.strengths[key]
-        outline = {} if record.outline is None else dataclasses.asdict(record.outline)
-        recipe = self.recipe(float(key))
-        return {"state": record.state, "command": recipe.command, "python": recipe.python, **outline}
+        record, recipe = self.strengths[key], self.recipe(float(key))
+        loudness = None if record.outline is None else record.outline.loudness
+        return {
+            "state": record.state,
+            "loudness": loudness,
+            "command": recipe.command,
+            "python": recipe.python,
+        }
 
     def recipe(self, strength: float | None) -> Recipe:
         """Give the recipe of the sound of a strength."""

@@ -11,7 +11,7 @@ import numpy as np
 from retimbre.apps.sessions.limits import Limits
 from retimbre.apps.sessions.prepared import Prepared
 from retimbre.apps.sessions.queue import Job, Urgency, WorkQueue
-from retimbre.apps.sessions.records import SessionTransfer, StrengthRecord
+from retimbre.apps.sessions.records import SessionClip, SessionTransfer, StrengthRecord
 from retimbre.apps.sessions.session import Session
 from retimbre.errors import InputError, RetimbreError
 from retimbre.report.outline import outline
@@ -104,11 +104,16 @@ class Work:
         """Drop all work of a session, or of one of its transfers."""
         if transfer is None:
             self.queue.stop(session)
-            self.prepared.forget(set(session.clips.values()))
+            self.forget(set(session.clips.values()))
         else:
             records = transfer.strengths.values()
             for name in {transfer.id, f"{transfer.id} figures", *(record.job for record in records)}:
                 self.queue.stop(session, name)
+
+    def forget(self, clips: set[SessionClip]) -> None:
+        """Drop what was prepared of some clips, in the thread that prepares."""
+        owner = object()
+        self.queue.submit(Job(owner, "forget", Urgency.BACKGROUND, lambda job: self.prepared.forget(clips)))
 
     def add(
         self, session: Session, transfer: SessionTransfer, strength: float, urgency: Urgency, name: str
@@ -238,6 +243,7 @@ class _First:
             transfer.words = "stopped before there was anything to keep"
             return
         if session.ended or transfer.id not in session.transfers:
+            path.unlink(missing_ok=True)
             return
         transfer.first.path, transfer.first.outline = result.path, outline(result.path)
         from retimbre.apps import explanation

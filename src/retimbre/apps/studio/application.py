@@ -19,12 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from retimbre.apps.catalogue import catalogue
 from retimbre.apps.examples import EXAMPLES
+from retimbre.apps.sessions import requests
 from retimbre.apps.sessions.limits import LimitError, Limits
 from retimbre.apps.sessions.records import SessionClip, SessionTransfer
 from retimbre.apps.sessions.session import Session, Sessions
 from retimbre.apps.sessions.soundfiles import as_flac, picture, playable
 from retimbre.apps.sessions.work import Work, strength_key
-from retimbre.apps.studio import requests, uploads
+from retimbre.apps.studio import uploads
 from retimbre.errors import InputError, RetimbreError, printable
 from retimbre.report.outline import outline
 
@@ -168,7 +169,7 @@ class Studio:
         if any(transfer.is_busy and transfer.uses(clip) for transfer in session.transfers.values()):
             raise LimitError(f"{clip.name} is at work: expected a clip that no transfer uses now", 409)
         del session.clips[clip.id]
-        self.work.prepared.forget({clip})
+        self.work.forget({clip})
         if not any(transfer.uses(clip) for transfer in session.transfers.values()):
             clip.path.unlink(missing_ok=True)
         return JSONResponse({})

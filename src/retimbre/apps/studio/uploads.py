@@ -9,8 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from retimbre._output import check_space
 from retimbre.apps.sessions.limits import LimitError
-from retimbre.errors import InputError
+from retimbre.errors import InputError, RetimbreError
 
 MOST_JSON = 1 << 16
 _HEAD = 1 << 12
@@ -50,9 +51,13 @@ async def save(pieces: AsyncIterator[bytes], path: Path, n_bytes: int | None, lo
         longest: Longest duration in seconds.
 
     Raises:
-        LimitError: its first bytes say that it is longer.
+        LimitError: its first bytes say that it is longer, or there is no room for it.
     """
     head = b""
+    try:
+        check_space(path.parent, n_bytes or 0)
+    except RetimbreError as error:
+        raise LimitError(str(error), 507) from error
     with path.open("wb") as file:
         async for piece in pieces:
             if len(head) < _HEAD:

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
-from retimbre.apps.catalogue import NOT_OFFERED
 from retimbre.apps.sessions.limits import Limits
 from retimbre.apps.sessions.records import SessionClip, SessionTransfer
 from retimbre.errors import InputError, shown
 from retimbre.settings import TEXTURE_SECONDS, Settings, plain
+
+NOT_OFFERED = ("jobs", "device")
+"""Settings of the machine, which are the server's own."""
 
 _MOST_STRENGTHS = 8
 
