@@ -723,6 +723,19 @@ def test_what_a_killed_studio_left_is_removed_at_the_next_start(
         assert server.open().clip(files["content"])
 
 
+def test_of_a_long_content_nothing_is_kept_nor_made_in_the_background(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
+    code = SERVE.replace("seconds=4", "seconds=4, kept_seconds=1")
+    with started("-c", code, temporary=tmp_path / "temporary") as (_, server):
+        client = server.open()
+        begun = client.begin(files, strengths=[0.1, 0.9], settings={"strength": 0.5})
+        assert set(client.wait(begun["id"])["strengths"]) == {"0.5"}
+        client.json("POST", f"/transfers/{begun['id']}/strength", {"strength": 0.3})
+        client.wait(begun["id"], lambda t: t["strengths"]["0.3"]["state"] == "done")
+        assert set(client.json("GET", f"/transfers/{begun['id']}")["strengths"]) == {"0.5", "0.3"}
+
+
 def test_a_port_that_is_taken_is_a_line(tmp_path: Path, run: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
