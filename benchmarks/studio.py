@@ -1,10 +1,14 @@
 """The studio measured from outside: a server in a process of its own, and a page in Chromium.
 
-``python -m benchmarks.studio``: seconds from the slider to the sound and to the exact sound (10 s, 44.1 kHz, stereo),
-memory of the server after fifty transfers and after two hundred requests from eight sessions, and the start.
+``python -m benchmarks.studio``: seconds from the slider to the sound and to the exact sound (10 s, 44.1 kHz,
+stereo), memory of the server after fifty transfers and after two hundred requests from eight sessions, as
+Linux tells it, and the start. ``--pictures`` makes the pictures of the page in ``docs/images``: empty, at
+work, done and heard, 1280 and 390 pixels wide, light and dark.
 """
 
+import argparse
 import contextlib
+import io
 import json
 import shutil
 import statistics
@@ -27,19 +31,30 @@ from retimbre.music.score import GREENSLEEVES, MINUET
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 N_MOVES, N_TRANSFERS, N_SESSIONS, N_REQUESTS = 20, 50, 8, 200
 SECONDS, RATE = 10.0, 44_100
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZES = {1280: 800, 390: 844}
+SCHEMES = ("light", "dark")
+DONE = "() => document.querySelectorAll('#ticks .ready').length === 5"
 
 MOVE = """async (strength) => {
   const { deck, result } = (await import("/page/main.js"));
   const slider = document.getElementById("strength");
-  const tick = () => new Promise((go) => { const channel = new MessageChannel(); channel.port1.onmessage = go; channel.port2.postMessage(0); });
-  const isAt = () => deck.tracks.get("result").every(({ node, gain }) => Math.abs(node.gain.value - gain) < 0.01);
+  const channel = new MessageChannel();
+  const tick = () => new Promise((go) => { channel.port1.onmessage = go; channel.port2.postMessage(0); });
+  const voices = () => deck.tracks.get("result");
+  const isAt = () => voices().every(({ node, gain }) => Math.abs(node.gain.value - gain) < 0.01);
   const began = performance.now();
   slider.value = strength;
-  slider.dispatchEvent(new Event("input"));
+  for (const name of ["input", "change"]) slider.dispatchEvent(new Event(name));  // moved and let go
   while (!isAt()) await tick();
   const heard = performance.now() - began;
   while (!result.isExact || !isAt()) await new Promise((go) => setTimeout(go, 2));
   return [heard / 1000, (performance.now() - began) / 1000];
+}"""
+
+LOOP = """async () => {
+  const { deck } = await import("/page/main.js");
+  deck.setLoop([0, deck.frame]);
 }"""
 
 
@@ -141,9 +156,12 @@ def slider(address: str, paths: dict[str, Path]) -> list[tuple[float, float]]:
         tab.wait_for_selector("#go:enabled")
         tab.click("#go")
         tab.wait_for_function("() => document.querySelectorAll('#ticks .ready').length === 5")
+        tab.wait_for_selector("#figures dd")  # from now on nothing else computes
+        tab.evaluate(LOOP)
         tab.keyboard.press("Space")
-        strengths = np.random.default_rng(0).permutation(np.arange(3, 98))[:N_MOVES] / 100
-        return [tuple(tab.evaluate(MOVE, float(s))) for s in strengths if round(4 * s, 6) % 1]
+        strengths = [number / 100 for number in range(3, 95) if number % 25]
+        moves = np.random.default_rng(0).permutation(strengths)[:N_MOVES]
+        return [tuple(tab.evaluate(MOVE, float(strength))) for strength in moves]
 
 
 def many_sessions(address: str, paths: dict[str, Path]) -> None:
@@ -163,7 +181,45 @@ def many_sessions(address: str, paths: dict[str, Path]) -> None:
         thread.join()
 
 
-def main() -> None:
+def save(tab: Any, name: str) -> None:
+    """Write what is seen, in the 256 colours that it needs most."""
+    from PIL import Image  # matplotlib needs it
+
+    image = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+    image.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(IMAGES / f"studio-{name}.png", optimize=True)
+
+
+def take_pictures(launched: Any, address: str, width: int, scheme: str) -> None:
+    """Take the page through a transfer."""
+    tab = launched.new_page(viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme)
+    tab.set_default_timeout(120_000)
+    tab.goto(address)
+    tab.wait_for_selector("#examples button")
+    save(tab, f"empty-{width}-{scheme}")
+    tab.locator("#examples button").first.click()
+    tab.wait_for_function("() => document.querySelectorAll('#heard label:not([hidden])').length === 2")
+    tab.mouse.move(0, 0)
+    tab.click("#go")
+    tab.wait_for_selector("#heard input[value=result]:checked")
+    if width < 1280:
+        tab.locator(".strength").scroll_into_view_if_needed()
+        tab.evaluate("document.querySelector('.lane.style').scrollIntoView()")
+    tab.keyboard.press("Space")
+    tab.mouse.move(0, 0)
+    tab.wait_for_timeout(600)
+    save(tab, f"running-{width}-{scheme}")
+    tab.wait_for_function(DONE)
+    tab.wait_for_timeout(1500)
+    save(tab, f"done-{width}-{scheme}")
+    tab.keyboard.press("Space")
+    tab.evaluate("document.querySelector('#pictures').scrollIntoView()")
+    tab.wait_for_timeout(300)
+    save(tab, f"heard-{width}-{scheme}")
+    tab.close()
+
+
+def figures() -> None:
+    """Print the figures."""
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import torch"], check=True)
     torch_alone = time.perf_counter() - began
@@ -186,5 +242,17 @@ def main() -> None:
         print(f"memory after {N_REQUESTS} requests of {N_SESSIONS} sessions: {memory(process):.0f} MB")
 
 
+def pictures() -> None:
+    """Make the pictures."""
+    with served() as (address, _, _), browser() as launched:
+        for width in SIZES:
+            for scheme in SCHEMES:
+                take_pictures(launched, address, width, scheme)
+
+
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", action="store_true", help="make the pictures")
+    (pictures if parser.parse_args().pictures else figures)()

@@ -14,6 +14,7 @@ SEAM = round(0.005 * RATE) + 2
 START = 2 * FADE
 Samples = npt.NDArray[np.float64]
 
+ADD = 'deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); '
 RENDER = """async ([clips, seconds, script]) => {
   const { Deck } = await import("/page/deck.js");
   const context = new OfflineAudioContext(1, Math.round(seconds * 22050), 22050);
@@ -52,8 +53,7 @@ def render(browser: Any, studio: str) -> Any:
 def test_switching_keeps_the_place_to_the_sample(render: Any) -> None:
     content, style = noise(1, 0), noise(1, 1)
     heard = render(
-        """deck.add("content", clips[0], 0); deck.add("style", clips[1], 0);
-        deck.play(0); deck.hear("style", 0.4); deck.hear("content", 0.7)""",
+        ADD + """deck.play(0); deck.hear("style", 0.4); deck.hear("content", 0.7)""",
         *(content, style),
     )
     first, second = round(0.4 * RATE), round(0.7 * RATE)
@@ -65,7 +65,7 @@ def test_switching_keeps_the_place_to_the_sample(render: Any) -> None:
 def test_a_switch_is_a_cross_fade_of_ten_milliseconds(render: Any) -> None:
     up, down = np.full(RATE, 0.5), np.full(RATE, -0.5)
     heard = render(
-        'deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); deck.play(0); deck.hear("style", 0.5)',
+        ADD + 'deck.play(0); deck.hear("style", 0.5)',
         *(up, down),
     )
     assert np.abs(np.diff(heard[START:-1])).max() < 1.1 / (0.002 * RATE)  # no step
@@ -78,7 +78,8 @@ def test_a_switch_is_a_cross_fade_of_ten_milliseconds(render: Any) -> None:
 def test_a_switch_during_a_switch_makes_no_step(render: Any) -> None:
     up, down = np.full(RATE, 0.5), np.full(RATE, -0.5)
     heard = render(
-        """deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); deck.play(0);
+        ADD
+        + """deck.play(0);
         for (let k = 0; k < 9; k++) deck.hear(k % 2 ? "content" : "style", 0.3 + 0.004 * k)""",
         *(up, down),
     )
@@ -106,8 +107,8 @@ def test_the_exact_sound_replaces_the_mix_without_a_gap(render: Any) -> None:
     low, high = noise(1, 0), noise(1, 1)
     exact = 0.5 * (low + high)
     heard = render(
-        """deck.add("result", clips[0], 0); deck.add("result", clips[1], 0); deck.setStrength("result", 0.35, 0);
-        deck.play(0); deck.add("result", clips[2], 0.5)""",
+        """deck.add("result", clips[0], 0); deck.add("result", clips[1], 0);
+        deck.setStrength("result", 0.35, 0); deck.play(0); deck.add("result", clips[2], 0.5)""",
         *((low, 0.25, None), (high, 0.5, None), (exact, 0.35, None)),
     )
     at = round(0.5 * RATE)
@@ -133,7 +134,8 @@ def test_a_loop_repeats_its_part_and_has_no_click(render: Any) -> None:
 def test_clips_of_other_lengths_stay_locked_in_a_loop(render: Any) -> None:
     content, style = noise(1, 0), noise(0.3, 1)
     heard = render(
-        """deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); deck.setLoop([0.5, 0.7], 0);
+        ADD
+        + """deck.setLoop([0.5, 0.7], 0);
         deck.hear("style", 0); deck.play(0)""",
         *(content, style),
     )
@@ -146,7 +148,7 @@ def test_clips_of_other_lengths_stay_locked_in_a_loop(render: Any) -> None:
 def test_a_shorter_clip_is_repeated_and_a_longer_one_goes_on(render: Any) -> None:
     content, short, long = noise(0.6, 0), noise(0.25, 1), noise(1, 2)
     heard = render(
-        'deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); deck.hear("style", 0); deck.play(0)',
+        ADD + 'deck.hear("style", 0); deck.play(0)',
         *(content, short),
     )
     end = round(0.6 * RATE)
@@ -154,7 +156,8 @@ def test_a_shorter_clip_is_repeated_and_a_longer_one_goes_on(render: Any) -> Non
     np.testing.assert_allclose(heard[START : end - 1], short[place % len(short)][START:-1], atol=1e-6)
     assert not heard[end + 2 :].any()  # it ends with the content
     heard = render(
-        """deck.add("content", clips[0], 0); deck.add("style", clips[1], 0); deck.hear("style", 0); deck.play(0);
+        ADD
+        + """deck.hear("style", 0); deck.play(0);
         deck.hear("content", 0.8)""",
         *(content, long),
     )
@@ -167,8 +170,7 @@ def test_a_shorter_clip_is_repeated_and_a_longer_one_goes_on(render: Any) -> Non
 def test_loudness_is_matched_below_full_scale(render: Any) -> None:
     loud, soft = noise(1, 0, level=0.9), noise(1, 1, level=0.09)
     clips = ((loud, 0, -10.0), (soft, 0, -30.0))
-    script = """deck.add("content", clips[0], 0); deck.add("style", clips[1], 0);
-        deck.play(0); deck.hear("style", 0.5)"""
+    script = ADD + """deck.play(0); deck.hear("style", 0.5)"""
     halves = slice(FADE, RATE // 2), slice(RATE // 2 + FADE, -1)
     heard = render(script, *clips)
     powers = [heard[half].std() for half in halves]

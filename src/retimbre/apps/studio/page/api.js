@@ -9,8 +9,7 @@ async function ask(path, query = {}, options = {}) {
     throw new Error("The studio does not answer: start it again with `retimbre studio`, then load this page anew.");
   });
   if (answer.ok) return answer;
-  const told = await answer.json().catch(() => ({}));
-  throw new Error(told.error ?? `The studio answers ${answer.status} to ${path}.`);
+  throw new Error((await answer.json().catch(() => ({}))).error ?? `The studio answers ${answer.status} to ${path}.`);
 }
 async function post(path, body = {}, query = {}) {
   const given = body instanceof Blob ? body : new Blob([JSON.stringify(body)], { type: "application/json" });

@@ -10,9 +10,9 @@ export class History {
     deck.addEventListener("change", () => this.mirror());
   }
   titleOf({ kind, content, styles, settings }) {
-    const style = styles.map(({ clip }) => this.nameOf(clip)).join(" + ");
-    const title = kind === "texture" ? `Texture of ${style}` : `${this.nameOf(content)} with the sound of ${style}`;
-    return settings.network ? `${title}, ${settings.network}` : title;
+    const names = styles.map(({ clip }) => this.nameOf(clip)).join(" + ");
+    const style = settings.network ? `${names}, ${settings.network}` : names;
+    return kind === "texture" ? `Texture of ${style}` : `${this.nameOf(content)} with the sound of ${style}`;
   }
   add(transfer, isCompared) {
     const [root, list] = [copyOf("entry"), $(isCompared ? "columns" : "entries")];
@@ -54,8 +54,8 @@ export class History {
   }
   open({ transfer }) { this.onOpen(transfer); }
   mirror() {
-    const { slots, entries, deck: { heard } } = this;
-    for (const [id, { root }] of entries) {
+    const { slots, deck: { heard } } = this;
+    for (const [id, { root }] of this.entries) {
       const isOn = ({ deed, slot }) => (deed === "hear" ? heard === id : slots[slot] === id);
       for (const each of root.querySelectorAll("[aria-pressed]")) each.setAttribute("aria-pressed", isOn(each.dataset));
       root.classList.toggle("heard", heard === id || slots[heard] === id);

@@ -16,9 +16,10 @@ export const deck = new Deck(new AudioContext());
 export const result = new Result(deck);
 const [clips, wells, slider] = [new Map(), [], $("strength")];
 const history = new History(deck, (id) => clips.get(id)?.name ?? "a clip", open);
-let [options, limits, isChosen, drawn] = [null, null, false, ""];
+let [options, limits, isChosen, drawn, nStyles] = [null, null, false, "", 1];
 
-const attempt = (act) => Promise.resolve(say($("notice"), "")).then(act).catch((error) => say($("notice"), error.message));
+const fail = (error) => say($("notice"), error.message);
+const attempt = (act) => Promise.resolve(say($("notice"), "")).then(act).catch(fail);
 const styles = () => wells.filter(({ role, clip }) => role === "style" && clip);
 
 // Time that is in view: the frame that all lie on; of a longer style, page after page of that length.
@@ -36,7 +37,7 @@ function draw() {
 function follow(transport) {
   if (drawn !== viewKey()) draw();
   transport.follow(view());
-  requestAnimationFrame(() => follow(transport));
+  setTimeout(() => requestAnimationFrame(() => follow(transport)), 16); // every other picture: the work needs the rest
 }
 
 function addWell(role, name, about, key = "") {
@@ -49,21 +50,19 @@ function addWell(role, name, about, key = "") {
   well.addEventListener("change", () => attempt(async () => {
     const { clip } = well;
     deck.remove(track);
-    if (!clip && !key) wells.splice(wells.indexOf(well), 1)[0].root.remove();
+    if (!clip && !key) for (const { root } of [...wells.splice(wells.indexOf(well), 1), well.picture]) root.remove();
     show();
-    if (!clip) return;
+    if (!clip) return showPictures();
     clips.set(clip.id, clip);
     if (!$("go").disabled) api.prepare(wanted("transfer")).catch(() => {}); // what is wrong is said at the transfer
     const buffer = await fetched(deck, `/clips/${clip.id}/sound`);
     if (well.clip === clip) deck.add(track, { strength: 0, buffer, loudness: clip.loudness });
     if (role === "content" && !deck.playing) deck.hear(track);
+    await showPictures();
   }));
   return well;
 }
-function addStyle() {
-  const last = Math.max(...wells.map(({ name }) => Number(name.slice(6)) || 1));
-  return addWell("style", `Style ${last + 1}`, "Its sound is mixed in.");
-}
+const addStyle = () => addWell("style", `Style ${++nStyles}`, "Its sound is mixed in.");
 function takePointer(lane, track) {
   lane.dataset.track = track;
   const at = (share) => view().start + share * view().length;
@@ -132,7 +131,10 @@ function onTransfer(transfer) {
 
 function wire() {
   const stop = () => atWork(result.transfer) && api.stop(result.transfer.id);
-  $("go").onclick = () => attempt(() => stop() || begin("transfer"));
+  $("go").onclick = () => {
+    $("go").disabled = true; // a second click comes to nothing
+    attempt(() => stop() || begin("transfer")).finally(show);
+  };
   $("go-texture").onclick = () => attempt(() => begin("texture"));
   $("go-compare").onclick = () => attempt(async () => {
     const chosen = [...$("networks").querySelectorAll(":checked")];
@@ -179,8 +181,6 @@ async function start() {
     $("networks").append(copyOf("network", { b: name, span: help }));
     Object.assign($("networks").lastChild.firstChild, { value: name, disabled: !available, onchange: show });
   }
-  const transport = wire();
-  show();
-  follow(transport);
+  follow(wire(), show());
 }
 attempt(start);

@@ -3,8 +3,8 @@
 export const $ = (id) => document.getElementById(id);
 
 // Make an element with a text: names of files are text and never HTML.
-export const make = (tag, textContent = "", more = {}) =>
-  Object.assign(document.createElement(tag), { textContent, ...more });
+export const make = (tag, text = "", more = {}) =>
+  Object.assign(document.createElement(tag), { textContent: text, ...more });
 
 // Copy a template and put texts in by selector.
 export function copyOf(template, texts = {}) {

@@ -40,8 +40,9 @@ export class Result extends EventTarget {
     $("words").textContent = STATES[state] ?? words;
     $("facts").textContent = isBusy ? `${Math.round(100 * done)} %` : seconds ? `in ${seconds.toFixed(1)} s` : "";
     Object.assign($("progress"), { value: done, hidden: !isBusy });
-    $("spark").toggleAttribute("hidden", steps.length < 2);
+    $("spark").toggleAttribute("hidden", steps.length < 4);
     $("take-away").hidden = isBusy || !seconds;
+    this.tell(transfer);
     this.complain(error);
     if (isBusy && preview > this.previewed && !transfer.preview_start) {
       this.previewed = preview;
@@ -51,7 +52,6 @@ export class Result extends EventTarget {
       this.settled = true;
       this.deck.setStrength("result", ($("strength").value = used));
       this.load("first", used, "sound", {}, transfer.sound);
-      this.tell();
     }
     const ready = Object.keys(strengths).filter((key) => strengths[key].state === "done" && Number(key) !== used);
     if (this.settled) for (const key of ready) this.load(key, Number(key), "sound", { strength: key }, strengths[key]);
@@ -119,8 +119,7 @@ export class Result extends EventTarget {
     drawOutline(this.wave.firstChild, [...this.shapes].sort((a, b) => far(a) - far(b))[0]?.[1], view);
     this.picture.draw(view);
   }
-  tell() {
-    const { explanation, notices, figures } = this.transfer;
+  tell({ explanation, notices, figures }) {
     const advice = notices.map((line) => make("p", line, { className: "advice" }));
     $("told").replaceChildren(...advice, ...explanation.map((line) => make("p", line)));
     const terms = figures.map((each) => [make("dt", each.label), make("dd", each.value), make("dd", each.words)]);

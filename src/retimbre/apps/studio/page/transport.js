@@ -35,10 +35,11 @@ export class Transport {
       input.parentElement.hidden = !tracks.has(input.value);
       input.checked = input.value === heard;
     }
-    const lanes = document.querySelectorAll("[data-track]");
-    for (const { classList, dataset } of lanes) classList.toggle("heard", dataset.track === heard);
+    const light = ({ classList, dataset }) => classList.toggle("heard", dataset.track === heard);
+    document.querySelectorAll("[data-track]").forEach(light);
     document.body.classList.toggle("playing", playing);
     document.body.classList.toggle("looping", Boolean(loop));
+    for (const [k, edge] of (loop ?? []).entries()) document.body.style.setProperty(`--loop-${k}`, edge / deck.frame);
     label($("play"), playing ? "Pause" : "Play");
     $("transport").hidden = !deck.voices.length;
     $("unloop").hidden = !loop;
@@ -49,10 +50,11 @@ export class Transport {
     const { deck, deck: { context, loop, heard } } = this;
     const place = deck.place(context.currentTime - (context.outputLatency ?? 0));
     const end = heard ? deck.end(heard) : length;
-    if (this.shown === (this.shown = [place, start, end, loop].join())) return; // nothing has moved
-    for (const [name, time] of Object.entries({ place, "loop-from": loop?.[0] ?? 0, "loop-to": loop?.[1] ?? 0 })) {
-      document.documentElement.style.setProperty(`--${name}`, Math.min(1, Math.max(0, (time - start) / length)));
-    }
+    const heads = document.querySelectorAll(".playhead");
+    if (this.shown === (this.shown = [place, start, end, innerWidth, heads.length].join())) return; // nothing moved
+    const x = ((place - start) / length) * $("place").clientWidth; // which is as wide as each waveform
+    for (const { style } of heads) style.transform = `translateX(${x}px)`;
+    if (this.told === (this.told = clock(place) + clock(end))) return; // words change ten times a second
     [$("now").textContent, $("of").textContent] = [clock(place), ` / ${clock(end)}`];
     Object.assign($("place"), { max: end, value: place });
     $("place").setAttribute("aria-valuetext", clock(place));

@@ -48,7 +48,8 @@ TAPPED = """() => {
   return btoa(text);
 }"""
 BUFFER = """([track, strength]) => {
-  const voice = window.studio.deck.tracks.get(track).find((each) => strength === null || each.strength === strength);
+  const voices = window.studio.deck.tracks.get(track);
+  const voice = voices.find((each) => strength === null || each.strength === strength);
   const bytes = new Uint8Array(voice.buffer.getChannelData(0).slice().buffer);
   let text = "";
   for (let k = 0; k < bytes.length; k += 8192) text += String.fromCharCode(...bytes.subarray(k, k + 8192));
@@ -56,8 +57,16 @@ BUFFER = """([track, strength]) => {
 }"""
 
 
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def floats(text: str) -> Samples:
-    return np.frombuffer(base64.b64decode(text), "<f4").astype(float)
+    return np.array(np.frombuffer(base64.b64decode(text), "<f4"), float)
 
 
 def plucks(notes: list[int], *, decay: float, partials: int, seconds: float = SECONDS) -> Samples:
@@ -70,7 +79,7 @@ def plucks(notes: list[int], *, decay: float, partials: int, seconds: float = SE
         envelope = np.where(since >= 0, np.exp(-decay * since) * np.minimum(1, 200 * since), 0)
         for partial in range(1, partials + 1):
             wave += envelope * np.sin(2 * np.pi * partial * hertz * since) / partial**1.3
-    return 0.4 * wave / np.abs(wave).max()
+    return np.array(0.4 * wave / np.abs(wave).max())
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +88,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     clips = {
         "content": plucks([60, 64, 67, 72], decay=4, partials=3),
         "style": plucks([57, 62, 65], decay=9, partials=9, seconds=1.5),
-        "long": plucks([60, 64, 67, 72, 69, 65], decay=3, partials=3, seconds=6),
+        "long": plucks([60, 64, 67, 72, 69, 65], decay=3, partials=3, seconds=4),
         "<img src=x onerror=alert(1)>": plucks([60], decay=3, partials=2),
     }
     for name, samples in clips.items():
@@ -193,7 +202,9 @@ def test_the_player_has_the_clips_and_a_result_of_the_contents_length(done: Any)
     np.testing.assert_allclose(lengths, [SECONDS, 1.5, SECONDS], atol=1e-3)
     shapes = done.evaluate("() => [...window.studio.result.shapes.keys()]")
     assert set(STRENGTHS) <= set(shapes)
-    assert done.inner_text("#happened .told").strip()
+    assert "notes" in done.inner_text("#told")
+    done.wait_for_selector("#figures dd")
+    assert done.locator("#figures dt").count() >= 3
 
 
 def test_strength_0_is_the_content_itself(done: Any) -> None:
@@ -349,10 +360,10 @@ def test_pictures_lie_along_the_same_time(player: Any) -> None:
     # The darkest row of the content's first note is middle C's.
     row = player.evaluate(
         """() => { const canvas = document.querySelector(".picture.content canvas");
-        const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-        const x = Math.round(0.08 * width); let best = 0;
-        for (let y = 0; y < height; y++) if (data[4 * (y * width + x) + 3] > data[4 * (best * width + x) + 3]) best = y;
-        return 1 - (best + 0.5) / height; }"""
+        const { width, height } = canvas;
+        const column = canvas.getContext("2d").getImageData(Math.round(0.08 * width), 0, 1, height);
+        const inks = [...column.data].filter((_, k) => k % 4 === 3);
+        return 1 - (inks.indexOf(Math.max(...inks)) + 0.5) / inks.length; }"""
     )
     heights = dict(zip(names, player.evaluate("window.studio.result.picture.heights"), strict=True))
     octave = heights["C5"] - heights["C4"]
@@ -441,10 +452,10 @@ def test_the_sound_so_far_plays_and_stop_keeps_the_best(tabs: Any, files: dict[s
     tab.fill("#setting-n_iter", "100000")
     tab.fill("#setting-tolerance", "0")
     tab.click("#go")
-    assert tab.inner_text("#go") == "Stop"
+    tab.wait_for_selector("#go.stop")
     tab.wait_for_function("() => window.studio.deck.tracks.has('result')")
     assert not tab.evaluate("window.studio.result.settled")
-    assert tab.evaluate("window.studio.deck.seconds('result')") == pytest.approx(6, abs=1e-3)
+    assert tab.evaluate("window.studio.deck.seconds('result')") == pytest.approx(4, abs=1e-3)
     tab.keyboard.press("Space")
     assert tab.evaluate(HEARD) == "result"
     assert tab.inner_text("#words").strip()
@@ -519,15 +530,11 @@ def test_two_sessions_do_not_see_each_other_and_a_closed_tab_ends_its_own(
         "async (url) => (await fetch(url.split('?')[0] + '?session=guessed')).status", own
     ) in (401, 403, 404)
     assert other.evaluate("window.studio.deck.tracks.size") == 0
-    with urllib.request.urlopen(own) as answer:
-        assert answer.status == 200
+    assert status(own) == 200
     tab.close()
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(own).close()
-        except urllib.error.HTTPError as error:
-            assert error.code in (401, 403, 404)
+        if status(own) == 404:
             return
         time.sleep(0.2)
     pytest.fail("the session of a closed tab lives on")
