@@ -52,6 +52,7 @@ MOVE = """async (strength) => {
   return [heard / 1000, (performance.now() - began) / 1000];
 }"""
 
+ALIGN = "(how) => { document.getElementById('setting-align').value = how; }"
 LOOP = """async () => {
   const { deck } = await import("/page/main.js");
   deck.setLoop([0, deck.frame]);
@@ -198,16 +199,21 @@ def take_pictures(launched: Any, address: str, width: int, scheme: str) -> None:
     save(tab, f"empty-{width}-{scheme}")
     tab.locator("#examples button").first.click()
     tab.wait_for_function("() => document.querySelectorAll('#heard label:not([hidden])').length === 2")
-    tab.mouse.move(0, 0)
+    tab.evaluate(ALIGN, "none")  # which takes long enough for a picture
     tab.click("#go")
     tab.wait_for_selector("#heard input[value=result]:checked")
     if width < 1280:
-        tab.locator(".strength").scroll_into_view_if_needed()
         tab.evaluate("document.querySelector('.lane.style').scrollIntoView()")
     tab.keyboard.press("Space")
     tab.mouse.move(0, 0)
-    tab.wait_for_timeout(600)
+    tab.wait_for_timeout(1200)
     save(tab, f"running-{width}-{scheme}")
+    tab.keyboard.press("t")
+    tab.wait_for_selector("#go:enabled:not(.stop)")
+    tab.keyboard.press("Space")
+    tab.evaluate(ALIGN, "auto")
+    tab.click("#go")
+    tab.mouse.move(0, 0)
     tab.wait_for_function(DONE)
     tab.wait_for_timeout(1500)
     save(tab, f"done-{width}-{scheme}")
