@@ -123,6 +123,7 @@ def browser() -> Iterator[Any]:
         pytest.skip(NO_BROWSER)
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     quiet += ["--disable-component-update", "--disable-sync"]
+    quiet += [f"--use-fake-{what}-for-media-stream" for what in ("device", "ui")]  # a microphone that beeps
     with sync_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=quiet)
         yield launched
@@ -144,3 +145,21 @@ def run() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return retimbre
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[str]:
+    """Start a studio at any port; give its address."""
+    command = [sys.executable, "-m", "retimbre", "studio", "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            found = [word for word in line.split() if word.startswith("http://127.0.0.1:")]
+            if found:
+                break
+        else:
+            pytest.fail(f"the studio did not start: {''.join(said)}")
+        yield found[0]
+        process.terminate()

@@ -109,6 +109,7 @@ class SpectrogramStyle:
         self._alignments = find_alignments(settings.align)
         for alignment in self._alignments.values():
             alignment.fit(passages)
+        self._passages = [passage for passage, _ in passages]
         self.tonality = tuple(p.tonality for p, _ in passages if p.tonality is not None)
         self._cache: WeakKeyDictionary[Passage, _AlignedStyle] = WeakKeyDictionary()
 
@@ -189,6 +190,9 @@ class SpectrogramStyle:
                 self.tonality,
                 content.reliability,
                 content.n_strokes,
+                content.n_notes,
+                tuple(passage.n_strokes for passage in self._passages),
+                tuple(passage.n_notes for passage in self._passages),
             ),
         )
 

@@ -135,6 +135,11 @@ class Passage:
         return Kit.of(self.strokes)
 
     @property
+    def n_notes(self) -> int | None:
+        """Number of notes; ``None`` before they are found."""
+        return len(self.events) if "events" in vars(self) else None
+
+    @property
     def n_strokes(self) -> int | None:
         """Number of onsets of strokes; ``None`` before they are found."""
         return len(self.kit.onsets) if "kit" in vars(self) else None

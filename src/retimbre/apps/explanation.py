@@ -26,6 +26,11 @@ _OF = {
 }
 
 
+_SHORT = 3.0
+"""Seconds of a style below which it is called short: at two notes a second it has half a dozen."""
+_SURE = 0.6
+"""Certainty of notes below which they are called unsure; solo instruments have .62 and more."""
+
 _QUIETER = 0.5
 """LU below the content from which on it is said."""
 
@@ -42,6 +47,64 @@ def explain(result: Result) -> list[str]:
         _strengths(result),
         f"network {settings.network}, {network}; start from {start}",
     ]
+
+
+def found(result: Result) -> list[str]:
+    """Say how many notes or strokes were found in both, where they are played; of a clip in blocks about."""
+    lines = []
+    for how, noun in (("notes", "notes"), ("strokes", "strokes")):
+        choices = [choice for choice in result.choices if choice.how == how]
+        if not choices:
+            continue
+        own = sum(getattr(choice, f"n_{noun}") or 0 for choice in choices)
+        others = sum(number or 0 for number in getattr(choices[0], f"style_{noun}"))
+        about = "about " if len(choices) > 1 else ""
+        lines.append(f"{noun} found in both: the content's {about}{own} {noun} play the style's {others}")
+    return lines
+
+
+def has_pitches(result: Result) -> bool:
+    """Tell whether the content has pitches, as far as that was sought."""
+    contents = [choice.tonality for choice in result.choices if choice.tonality is not None]
+    return not contents or max(contents) >= TONAL
+
+
+def advice(result: Result, style_seconds: float) -> list[str]:
+    """Give the advice of the documentation where the clips are such as it speaks of.
+
+    Args:
+        result: The run.
+        style_seconds: Length of the shortest style.
+    """
+    choices = result.choices
+    lines = []
+    if style_seconds < _SHORT:
+        lines.append(
+            f"the style lasts {style_seconds:.1f} s: one of {_SHORT:g} s or more has more notes of its own"
+        )
+    style = choices[0].style_tonality if choices else ()
+    contents = [choice.tonality for choice in choices if choice.tonality is not None]
+    if any(choice.how == "parts" for choice in choices) and style and min(style) >= TONAL:
+        lines.append(
+            "mixes are brought to each other in parts, and a style of many instruments becomes an average: "
+            "one instrument alone as the style gives more of its sound"
+        )
+    elif (
+        style
+        and contents
+        and max(*style, *contents) < TONAL
+        and choices[0].how in ("none", "equalised", "parts")
+    ):
+        lines.append(
+            "neither clip has pitches: the style's sound is taken as a texture; for speech, or one voice as "
+            "another, voice conversion models know what a voice is, and this does not"
+        )
+    sure = [choice.reliability for choice in choices if choice.reliability is not None]
+    if sure and min(sure) < _SURE and any(choice.how == "notes" for choice in choices):
+        lines.append(
+            "some of the content's notes are unsure: one instrument alone, with little echo, is surer"
+        )
+    return lines
 
 
 def _alignments(result: Result) -> list[str]:

@@ -1,0 +1,35 @@
+"""Folder of a server: locked as long as its process runs, so that the next one knows what was left behind."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = "retimbre-studio-"
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """Make a temporary folder for a context; remove those of processes that are gone."""
+    above = Path(tempfile.gettempdir())
+    for other in above.glob(f"{_PREFIX}*"):
+        _remove_stale(other)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=above))
+    try:
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return
+        with (folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
