@@ -24,7 +24,19 @@ STOREYS = [
 ]
 INSIDE = {
     "sound": [
-        *("audio", "kinds", "sections", "ogg", "flac", "mpeg", "riff", "decoding", "encoding", "pipes"),
+        *(
+            "player",
+            "audio",
+            "kinds",
+            "sections",
+            "ogg",
+            "flac",
+            "mpeg",
+            "riff",
+            "decoding",
+            "encoding",
+            "pipes",
+        ),
         *("files", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),
