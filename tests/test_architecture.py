@@ -25,6 +25,7 @@ STOREYS = [
 INSIDE = {
     "sound": [
         *(
+            "player",
             "audio",
             "kinds",
             "sections",

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 from retimbre.alignment.passage import Passage
+from retimbre.errors import InputError
 from retimbre.settings import Settings
 from retimbre.sound import blocks
 from retimbre.sound.audio import Audio, Samples
@@ -86,6 +88,11 @@ class Content:
         )
         self._kept: list[ContentBlock] | None = None
         self._keep = keep
+
+    def __reduce__(self) -> NoReturn:
+        raise InputError(
+            "a prepared Content cannot be pickled, as its analysis belongs to its process: expected its clip"
+        )
 
     def window_for(self, settings: Settings) -> Window:
         """Give the transform of the settings at the working rate."""

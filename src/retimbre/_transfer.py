@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from retimbre._block import PreparedStyle, make_block, prepare_style
 from retimbre._content import Content, ContentBlock
@@ -26,8 +26,15 @@ from retimbre.sound.stft import compute_device
 class Transfer:
     """A style, prepared once for any number of contents.
 
+    ::
+
+        restyle = retimbre.Transfer("violin.wav")   # or (array, rate), an Audio, or several with weights
+        result = restyle("guitar.wav", strength=0.8)
+        result.save("out.wav")                      # or result.audio, np.asarray(result)
+
     Opening, levelling, spectrograms, notes, instrument and statistics of the style are computed at the first
-    content of a working rate (the content's rate, at most 48 kHz), and kept as long as the object lives.
+    content of a working rate (the content's rate, at most 48 kHz), and kept as long as the object lives. It
+    stays in its process: clips, :class:`Settings` and :class:`Result` can be pickled, a Transfer cannot.
 
     Args:
         style: The clip whose sound is taken; any length, rate and number of channels. Or several clips, each
@@ -71,6 +78,12 @@ class Transfer:
         self._excerpts = [(excerpts(sound, settings), share) for sound, share in as_mix(style)]
         self._paths = input_paths(style)
         self._prepared: dict[int, PreparedStyle] = {}
+
+    def __reduce__(self) -> NoReturn:
+        raise InputError(
+            "a Transfer cannot be pickled, as it holds a network: expected its style and Settings, of which "
+            "each process makes one"
+        )
 
     def prepare(self, content: Clip) -> Content:
         """Analyse a content once, for transfers of it with several strengths or to several styles.

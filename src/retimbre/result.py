@@ -5,13 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
+
+import numpy.typing as npt
 
 from retimbre.alignment.target import Choice
 from retimbre.errors import InputError
 from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
-from retimbre.sound import files
-from retimbre.sound.audio import Audio, Samples
+from retimbre.sound import files, player
+from retimbre.sound.audio import Audio, Samples, as_array
 from retimbre.sound.files import Delivery
 from retimbre.sound.limiter import LIMIT
 
@@ -43,6 +46,10 @@ class Block:
 @dataclass(frozen=True)
 class Result:
     """The result of a transfer or a texture.
+
+    ``np.asarray`` gives the samples of its clip, (C, N), read from the file where it was written to one. A
+    notebook shows it with a player and its waveform. It can be pickled; a clip that was written goes by its
+    path, not with its samples.
 
     Attributes:
         clip: The clip, or the path that it was written to: that of the output, and of a run that diverged or
@@ -85,6 +92,21 @@ class Result:
         """The clip; of a transfer to a file it is read from there."""
         return files.read(self.clip) if isinstance(self.clip, Path) else self.clip
 
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Give the samples (C, N) of the clip to NumPy; those of a file are always a copy."""
+        if copy is False and isinstance(self.clip, Path):
+            raise ValueError("the clip is in a file: expected copy=None or True, as it has to be read")
+        return as_array(self.audio.samples, dtype, copy)
+
+    def _repr_html_(self) -> str:
+        """Show the clip in a notebook, with the choices that were made and the reason for the end."""
+        facts = [f"made in {self.seconds:.1f} s ({self.stopped})"]
+        if self.choices:
+            facts[:0] = [" and ".join(dict.fromkeys(map(_shortly, self.choices)))]
+        if isinstance(self.clip, Path):
+            facts.append(str(self.clip))
+        return player.page(self.audio, "; ".join(facts))
+
     @property
     def best(self) -> Step | None:
         """The last block's best step, with the mean terms of all blocks; ``None`` at strength 0."""
@@ -124,3 +146,8 @@ class Result:
         """
         output = files.Output.checked(path, None, self.audio, inputs=())
         files.deliver(self.audio, output, limit=None if self.stopped == "untouched" else LIMIT)
+
+
+def _shortly(choice: Choice) -> str:
+    """Say an alignment and a strength in a few words."""
+    return f"align {choice.how}" + ("" if choice.strength is None else f", strength {choice.strength:g}")

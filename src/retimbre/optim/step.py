@@ -64,6 +64,10 @@ class Step:
             raise InputError("this step has no sound any more: expected one that a callback was just given")
         return self._preview()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the sound out of a pickle: it belongs to the run."""
+        return self.__dict__ | {"_preview": None}
+
     def numbers(self) -> dict[str, str | int | float]:
         """Give the public fields by name, as a trace writes them."""
         return {f.name: getattr(self, f.name) for f in fields(self) if not f.name.startswith("_")}

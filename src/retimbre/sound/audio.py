@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from retimbre.errors import InputError, shown
 from retimbre.settings import plain
+from retimbre.sound import player
 
 Samples = npt.NDArray[np.float32]
 """float32 of shape (C, N); full scale is [-1, 1]."""
@@ -87,6 +88,8 @@ def is_silent(samples: Samples) -> bool:
 class Audio:
     """A recording.
 
+    ``np.asarray`` gives its samples. A notebook shows it with a player and its waveform. It can be pickled.
+
     Args:
         samples: float32 of shape (C, N); anything of shape (N,) or (C, N) that NumPy can read is converted,
             and so is a tensor of any device. Full scale is [-1, 1], of whole numbers that of their type: 8
@@ -142,6 +145,14 @@ class Audio:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
         for start in range(0, self.n_samples, length):
             yield self.samples[:, start : start + length]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Give the samples (C, N) to NumPy: the array itself, or a copy where the type or ``copy`` asks."""
+        return as_array(self.samples, dtype, copy)
+
+    def _repr_html_(self) -> str:
+        """Show the clip in a notebook: a player of its first minute, and its waveform."""
+        return player.page(self)
 
     def resampled(self, sample_rate: int) -> "Audio":
         """Give the same sound at another rate (Hz), of ``round(N * ratio)`` samples."""
@@ -199,6 +210,20 @@ def check_rate(sample_rate: object) -> None:
             f"the sample rate is {shown(sample_rate)} Hz: "
             f"expected {MIN_RATE} to {MAX_RATE} Hz, a whole number"
         )
+
+
+def as_array(samples: Samples, dtype: npt.DTypeLike | None, copy: bool | None) -> npt.NDArray[Any]:
+    """Give samples as ``__array__`` has to, under NumPy 1 and 2.
+
+    Args:
+        samples: The samples.
+        dtype: Type; their own if ``None``.
+        copy: Whether to copy; where it is needed if ``None``. Without a copy that is needed NumPy 2 raises a
+            ValueError.
+    """
+    if copy is None:
+        return np.asarray(samples, dtype=dtype)
+    return np.array(samples, dtype=dtype, copy=copy)
 
 
 def seconds(sound: Sound) -> float:
