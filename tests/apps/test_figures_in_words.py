@@ -1,5 +1,7 @@
 """Figures in words, where the answer is known."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +22,7 @@ def _melody(partials: tuple[float, ...], *, fall: int = 0) -> Audio:
     return Audio((0.3 * wave / np.abs(wave).max()).astype(np.float32), RATE)
 
 
-def _by_label(found: list[Figure]) -> dict[str, Figure]:
+def _by_label(found: Iterable[Figure]) -> dict[str, Figure]:
     return {figure.label: figure for figure in found}
 
 

@@ -1,6 +1,7 @@
 """Figures of a transfer, and in words: what it keeps of the content, how near it comes to the style."""
 
 from bisect import bisect
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retimbre.metrics.content import chroma_cosine
@@ -29,8 +30,8 @@ class Figure:
 
 def figures(
     output: ClipLike, content: ClipLike, style: ClipLike, *, has_pitches: bool = True
-) -> list[Figure]:
-    """Measure a result against its clips, by measures that need no extra.
+) -> Iterator[Figure]:
+    """Measure a result against its clips, one figure after the other, by measures that need no extra.
 
     Args:
         output: The result.
@@ -40,18 +41,16 @@ def figures(
     """
     output, content, style = (ClipFeatures.of(clip) for clip in (output, content, style))
     ours, theirs = common_duration(output, content)
-    found = []
     if len(theirs.onsets):
         n_kept = count_matches(ours.onsets, theirs.onsets)
         words = _words(n_kept / len(theirs.onsets), *_KEPT)
-        found.append(Figure("onsets kept", f"{n_kept} of {len(theirs.onsets)}", words))
+        yield Figure("onsets kept", f"{n_kept} of {len(theirs.onsets)}", words)
     if has_pitches:
         cosine = chroma_cosine(ours, theirs)
-        found.append(Figure("harmony kept", f"{cosine:.2f} of 1", _words(cosine, *_KEPT)))
+        yield Figure("harmony kept", f"{cosine:.2f} of 1", _words(cosine, *_KEPT))
     for label, name in (("timbre reached", "timbre"), ("spectrum reached", "spectrum")):
         gain = style_gain(output, style, content, names=[name])[name]
-        found.append(Figure(label, f"{gain:.0%}".replace("%", " %"), _words(gain, *_REACHED)))
-    return found
+        yield Figure(label, f"{gain:.0%}".replace("%", " %"), _words(gain, *_REACHED))
 
 
 def _words(value: float, limits: tuple[float, ...], words: tuple[str, ...]) -> str:

@@ -159,10 +159,12 @@ class Work:
             if transfer.content is None or transfer.first.path is None:
                 return
             style = max(transfer.styles, key=lambda pair: pair[1])[0]
-            found = figures(
-                *(read(path) for path in (transfer.first.path, transfer.content.path, style.path))
-            )
-            transfer.figures = [vars(figure) for figure in found]
+            clips = (read(path) for path in (transfer.first.path, transfer.content.path, style.path))
+            found = []
+            for figure in figures(*clips, has_pitches=has_pitches):
+                job.check()  # they give way to a strength that is asked for
+                found.append(vars(figure))
+            transfer.figures = found
 
         self._submit(session, transfer, Urgency.BACKGROUND, f"{transfer.id} figures", run)
 
