@@ -191,8 +191,8 @@ class SpectrogramStyle:
                 content.reliability,
                 content.n_strokes,
                 content.n_notes,
-                tuple(passage.n_strokes for passage in self._passages),
-                tuple(passage.n_notes for passage in self._passages),
+                tuple(n for n in (passage.n_strokes for passage in self._passages) if n is not None),
+                tuple(n for n in (passage.n_notes for passage in self._passages) if n is not None),
             ),
         )
 

@@ -28,7 +28,7 @@ class Choice:
         reliability: Mean certainty of the content's notes, 0 to 1; ``None`` where none were sought.
         n_strokes: Number of the content's onsets of strokes; ``None`` where none were sought.
         n_notes: Number of the content's notes, likewise.
-        style_strokes: Number of onsets of strokes of each style clip, ``None`` where none were sought.
+        style_strokes: Number of onsets of strokes of each style clip; empty where none were sought.
         style_notes: Number of notes of each style clip, likewise.
     """
 
@@ -39,8 +39,8 @@ class Choice:
     reliability: float | None = None
     n_strokes: int | None = None
     n_notes: int | None = None
-    style_strokes: tuple[int | None, ...] = ()
-    style_notes: tuple[int | None, ...] = ()
+    style_strokes: tuple[int, ...] = ()
+    style_notes: tuple[int, ...] = ()
 
 
 def choose_alignment(

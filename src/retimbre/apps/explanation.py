@@ -57,7 +57,7 @@ def found(result: Result) -> list[str]:
         if not choices:
             continue
         own = sum(getattr(choice, f"n_{noun}") or 0 for choice in choices)
-        others = sum(number or 0 for number in getattr(choices[0], f"style_{noun}"))
+        others = sum(getattr(choices[0], f"style_{noun}"))
         about = "about " if len(choices) > 1 else ""
         lines.append(f"{noun} found in both: the content's {about}{own} {noun} play the style's {others}")
     return lines
