@@ -93,6 +93,11 @@ def test_whole_numbers_are_asked_for(name: str, value: Any) -> None:
     assert "whole number" in complaint(name, value)
 
 
+def test_a_text_that_reads_as_a_number_is_in_quotes() -> None:
+    with pytest.raises(InputError, match=r"strength is '0\.5': expected a number from 0 to 1"):
+        Settings(strength="0.5")  # type: ignore[arg-type]
+
+
 def test_neither_a_strength_nor_a_content_weight_is_the_default() -> None:
     assert Settings() == Settings(strength=None, content_weight=None)
 

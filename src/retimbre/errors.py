@@ -13,19 +13,27 @@ Every message is one line: the value, the expected values and the remedy. The co
 and exits with code 2.
 """
 
+from contextlib import suppress
+
 _LONGEST = 80
 
 
 def shown(value: object) -> str:
     """Give a value as a message shows it: in one line, an array by its shape, and cut where it is long.
 
-    >>> shown("0,5"), shown(""), shown([1.0] * 1000)
-    ('0,5', "''", '[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1...')
+    A text that reads as a number is in quotes, or the message would say that the number is wrong.
+
+    >>> shown("0,5"), shown(""), shown("0.5"), shown([1.0] * 1000)
+    ('0,5', "''", "'0.5'", '[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1...')
     """
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"an array of shape {tuple(shape)}"
     text = " ".join(str(value).split()) or repr(value)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            float(text)
+            text = repr(text)
     text = printable(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
