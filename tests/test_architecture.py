@@ -61,9 +61,17 @@ INSIDE = {
             "places",
             "console",
             "flags",
+            "engines",
+            "batch",
+            "batch_cli",
             "weights_cli",
             "cli",
         ),
+    ],
+    "apps/engines": ["job", "process", "local", "shards", "cluster"],
+    "apps/batch": [
+        *("rows", "names", "sources", "streams", "manifest"),
+        *("keys", "records", "folder", "styles", "work", "plan", "outcome", "run", "display"),
     ],
 }
 
@@ -91,24 +99,28 @@ def test_every_module_has_a_place() -> None:
     for path in _files():
         parts = path.relative_to(ROOT).with_suffix("").parts
         assert parts[0] in STOREYS, path
-        if len(parts) == 2:
-            assert parts[1] in INSIDE[parts[0]], path
+        for depth in range(1, len(parts)):
+            assert parts[depth] in INSIDE["/".join(parts[:depth])], path
 
 
 def test_imports_point_up_the_list() -> None:
     checked = 0
     for path in _files():
-        wing, *room = path.relative_to(ROOT).with_suffix("").parts
+        own = path.relative_to(ROOT).with_suffix("").parts
+        wing = own[0]
         for name in _imports(path):
-            other, *rest = name.split(".")
+            others = name.split(".")
+            other = others[0]
             if other not in STOREYS:  # a name of the package itself: __version__, or its surface
                 assert name == "__version__" or wing == "apps" or other in dir(retimbre), (path, name)
                 continue
             checked += 1
             assert STOREYS.index(other) <= STOREYS.index(wing), f"{path} imports {name}"
-            if other == wing and room and rest and rest[0] in INSIDE[wing]:
-                order = INSIDE[wing]
-                assert order.index(rest[0]) < order.index(room[0]), f"{path} imports {name}"
+            # Where the two part is a room with an order of its own.
+            depth = next((n for n, (a, b) in enumerate(zip(own, others, strict=False)) if a != b), 0)
+            order = INSIDE.get("/".join(own[:depth]), [])
+            if others[depth] in order:
+                assert order.index(others[depth]) < order.index(own[depth]), f"{path} imports {name}"
     assert checked > 20
 
 
