@@ -93,6 +93,9 @@ INSIDE = {
             "catalogue",
             "studio",
             "studio_cli",
+            "engines",
+            "batch",
+            "batch_cli",
             "weights_cli",
             "cli",
         ),
@@ -107,6 +110,11 @@ INSIDE = {
         "session",
         "prepared",
         "work",
+    ],
+    "apps/engines": ["job", "process", "local", "shards"],
+    "apps/batch": [
+        *("rows", "names", "sources", "streams", "manifest"),
+        *("keys", "records", "folder", "styles", "work", "plan", "outcome", "run", "display"),
     ],
     "apps/studio": ["uploads", "application", "guard", "server"],
 }

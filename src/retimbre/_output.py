@@ -1,6 +1,7 @@
 """Atomic writing of files, temporary files, and checks before the work that it will be possible."""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -117,7 +118,7 @@ def check_space(folder: Path, n_bytes: int) -> None:
         raise RetimbreError(
             f"{folder} has {free / 1e9:.2f} GB left: expected {(n_bytes + _RESERVE) / 1e9:.2f} GB for the "
             "samples; make room, or write elsewhere"
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextlib.contextmanager

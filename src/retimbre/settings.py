@@ -28,6 +28,10 @@ as what is left of the content is its instrument: the style's is recognised with
 The style's own strokes keep a fifth of the content, whose soft strokes are not all found: LSD and timbre are
 .61 and .22 at .8, .62 and .21 at .95, the onset F1 .90 and .88 (22 pairs of grooves for tuning)."""
 
+ALGORITHM = 1
+"""Version of what is computed, to be raised with every change after which the same clips and settings give
+other samples: a batch then does its rows again. It is not the version of the package."""
+
 TEXTURE_SECONDS, DEMO_SECONDS = 10.0, 6.0
 """Default lengths of a texture, and of the demonstration's clips (two to four bars)."""
 
@@ -74,8 +78,10 @@ def _option(
     unit: str = "",
     low: float = -math.inf,
     high: float = math.inf,
+    changes_samples: bool = True,
 ) -> Any:
-    metadata = {"help": help, "group": group, "applies_to": applies_to, "unit": unit}
+    metadata: dict[str, Any] = {"help": help, "group": group, "applies_to": applies_to, "unit": unit}
+    metadata |= {"changes_samples": changes_samples}
     return dataclasses.field(default=default, metadata=metadata | {"low": low, "high": high})
 
 
@@ -214,9 +220,16 @@ class Settings:
     )
     seed: int = _option(0, "seed of everything random", group="run", low=0, high=2**63 - 1)
     jobs: int = _option(
-        1, "blocks of a long clip at work at once, one thread each", group="run", low=1, high=256
+        1,
+        "blocks of a long clip at work at once, one thread each",
+        group="run",
+        low=1,
+        high=256,
+        changes_samples=False,
     )
-    device: Literal["auto", "cpu", "cuda"] = _option("auto", "where to compute", group="run")
+    device: Literal["auto", "cpu", "cuda"] = _option(
+        "auto", "where to compute", group="run", changes_samples=False
+    )
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

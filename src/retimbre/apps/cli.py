@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retimbre import __version__
-from retimbre.apps import interrupts, places, standard_streams, studio_cli, weights_cli
+from retimbre.apps import batch_cli, interrupts, places, standard_streams, studio_cli, weights_cli
 from retimbre.apps.console import progress, say, summary, tracing
 from retimbre.apps.flags import with_settings
 from retimbre.errors import InputError, RetimbreError
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(weights_cli.app, name="weights")
 app.command()(studio_cli.studio)
+batch_cli.register(app)
 
 
 def _clip_argument(name: str, text: str, *, default: bool = True) -> Any:

@@ -148,7 +148,12 @@ def cleaned_up(done: str, lost: str = NOTHING) -> Iterator[None]:
 
 @contextmanager
 def after_evaluation(
-    done: str, lost: str = NOTHING, folders: Sequence["os.PathLike[str]"] = ()
+    done: str,
+    lost: str = NOTHING,
+    folders: Sequence["os.PathLike[str]"] = (),
+    *,
+    note: str = "finishing with the best result so far",
+    can_keep: bool = False,
 ) -> Iterator[Stop]:
     """Make the first interrupt a request to stop, and the second one end the process at once.
 
@@ -158,14 +163,17 @@ def after_evaluation(
         done: What has become of the output after the context.
         lost: What has become of it in the context.
         folders: Folders from which this process's temporary files are removed.
+        note: What follows the first interrupt, for the line on stderr.
+        can_keep: Whether there is something to keep from the start.
     """
     stop = Stop()
+    stop.can_keep = can_keep
 
     def handler(signum: int, frame: object) -> None:
         if stop.requested or not stop.can_keep:
             _end(lost, folders)
         stop.requested, stop.by = True, signal.Signals(signum)
-        line = b"\nretimbre: finishing with the best result so far; again to stop at once\n"
+        line = f"\nretimbre: {note}; again to stop at once\n".encode()
         with suppress(OSError):
             os.write(standard_streams.messages(), line)
 
