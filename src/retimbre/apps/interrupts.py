@@ -73,9 +73,10 @@ class Listener:
 
     def __call__(self, step: "Step") -> None:
         """Pass a step on to the others, and end the run if that was requested."""
+        self._stop.can_keep = True  # before the others, of which one may show that the step is done
         for other in self._others:
             other(step)
-        self._stop.evaluated()
+        self._stop.check()
 
     def check(self) -> None:
         """End the run if that was requested, where there is no step for a while."""
