@@ -265,7 +265,7 @@ def test_m4a_without_the_package_that_reads_it(clips: Path, tmp_path: Path) -> N
             ["--strength", "0.2", "--content-weight", "1"],
             "strength is 0.2 and content_weight is 1",
         ),
-        (["--n-iter", "2.5"], "Invalid value for '--n-iter': 2.5 is none: expected a whole number"),
+        (["--n-iter", "2.5"], "Invalid value for '--n-iter': '2.5' is none: expected a whole number"),
         (["--n-iter", ""], "Invalid value for '--n-iter': '' is none: expected a whole number"),
         (["--strenght", "1"], "--strenght"),
         (["--seed"], "--seed"),
