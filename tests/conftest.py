@@ -163,3 +163,21 @@ def studio() -> Iterator[str]:
             pytest.fail(f"the studio did not start: {''.join(said)}")
         yield found[0]
         process.terminate()
+
+
+@pytest.fixture(scope="session")
+def plucks() -> Callable[..., npt.NDArray[np.float64]]:
+    """Play notes one after the other, each decaying, at 22 050 Hz."""
+
+    def play(notes: list[int], *, decay: float, partials: int, seconds: float) -> npt.NDArray[np.float64]:
+        times = np.arange(round(seconds * 22_050)) / 22_050
+        wave = np.zeros_like(times)
+        for place, note in enumerate(notes):
+            since = times - place * seconds / len(notes)
+            hertz = 440 * 2 ** ((note - 69) / 12)
+            envelope = np.where(since >= 0, np.exp(-decay * since) * np.minimum(1, 200 * since), 0)
+            for partial in range(1, partials + 1):
+                wave += envelope * np.sin(2 * np.pi * partial * hertz * since) / partial**1.3
+        return np.asarray(0.4 * wave / np.abs(wave).max())
+
+    return play

@@ -36,7 +36,6 @@ INSIDE = {
             "au",
             "caf",
             "decoding",
-            "encoding",
             "pipes",
         ),
         *("files", "spool", "loudness", "limiter"),

@@ -67,7 +67,7 @@ def remove_stale(*folders: str | os.PathLike[str]) -> None:
     """Remove temporary files that are older than a day and whose process is gone."""
     for file, pid in _temporary_files(folders):
         with contextlib.suppress(OSError):
-            if time.time() - file.stat().st_mtime > STALE_SECONDS and not _runs(pid):
+            if time.time() - file.stat().st_mtime > STALE_SECONDS and not is_running(pid):
                 file.unlink()
 
 
@@ -80,7 +80,10 @@ def _temporary_files(folders: Iterable[str | os.PathLike[str]]) -> Iterator[tupl
                     yield Path(entry.path), int(found[1])
 
 
-def _runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Tell whether a process of this machine is there, or may be."""
+    if os.name == "nt":  # where the signal 0 would end it
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -11,10 +11,10 @@ import pytest
 
 import retimbre
 from retimbre.errors import DependencyError
-from retimbre.report.encoding import mp3
 from retimbre.report.page import Entry, page
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
+from retimbre.sound.player import mp3
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -133,7 +133,7 @@ def test_sound_is_encoded_at_any_rate(sample_rate: int, n_channels: int) -> None
     import soundfile
 
     clip = tone(440, sample_rate, 0.5, n_channels)
-    decoded, rate = soundfile.read(io.BytesIO(mp3(clip)), always_2d=True)
+    decoded, rate = soundfile.read(io.BytesIO(mp3(clip.samples, clip.sample_rate)), always_2d=True)
     assert len(decoded) / rate == pytest.approx(0.5, abs=1e-3)
     assert decoded.shape[1] == (n_channels if n_channels <= 2 else 1)
     spectrum = np.abs(np.fft.rfft(decoded[:, 0]))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from retimbre.report import spectrogram
 from retimbre.report.axes import Mark, marks
-from retimbre.report.encoding import data_uri, mp3
 from retimbre.sound.audio import Audio
+from retimbre.sound.player import data_uri, mp3
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def cards(clips: Sequence[tuple[str, str, str, Audio]]) -> list[ClipCard]:
             caption=caption,
             file=file,
             seconds=audio.seconds,
-            sound=data_uri("audio/mpeg", mp3(audio)),
+            sound=data_uri("audio/mpeg", mp3(audio.samples, audio.sample_rate)),
             picture=data_uri("image/png", spectrogram.spectrogram_png(grid, loudest=loudest)),
             times=marks(audio.seconds),
         )

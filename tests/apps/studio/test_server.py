@@ -151,21 +151,8 @@ def read(file: Any) -> Samples:
     return np.asarray(samples.T)
 
 
-def plucks(notes: list[int], *, decay: float, partials: int, seconds: float) -> Samples:
-    """Play notes one after the other, each decaying."""
-    times = np.arange(round(seconds * RATE)) / RATE
-    wave = np.zeros_like(times)
-    for place, note in enumerate(notes):
-        since = times - place * seconds / len(notes)
-        hertz = 440 * 2 ** ((note - 69) / 12)
-        envelope = np.where(since >= 0, np.exp(-decay * since) * np.minimum(1, 200 * since), 0)
-        for partial in range(1, partials + 1):
-            wave += envelope * np.sin(2 * np.pi * partial * hertz * since) / partial**1.3
-    return np.asarray(0.4 * wave / np.abs(wave).max())
-
-
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(tmp_path_factory: pytest.TempPathFactory, plucks: Callable[..., Samples]) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
     clips = {
         "content": plucks([60, 64, 67, 72], decay=4, partials=3, seconds=2),

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retimbre._output import atomic, make_folder
+from retimbre._output import atomic, is_running, make_folder
 from retimbre.apps.batch.names import STATE
 from retimbre.errors import InputError, RetimbreError
 
@@ -92,7 +92,7 @@ class BatchFolder:
         """
         for folder in self.work.glob(f"{host()}-*"):
             pid = folder.name.rpartition("-")[2]
-            if pid.isdecimal() and not _runs(int(pid)):
+            if pid.isdecimal() and not is_running(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
@@ -177,15 +177,3 @@ def _lock(path: Path) -> "BaseFileLock":
     import filelock
 
     return filelock.FileLock(path, thread_local=False)
-
-
-def _runs(pid: int) -> bool:
-    if os.name == "nt":  # where the signal 0 would end it
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True

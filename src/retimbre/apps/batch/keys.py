@@ -44,10 +44,7 @@ class FileHashes:
                 return now, found[1]
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        self._found[path] = (
-            now,
-            digest,
-        )  # the signature from before: a change meanwhile is found the next time
+        self._found[path] = now, digest  # the signature from before: a change meanwhile is found later
         self._found.move_to_end(path)
         if len(self._found) > _KEPT:
             self._found.popitem(last=False)

@@ -24,7 +24,7 @@ _LOOK = 256  # rows that are found done between two looks at what else happens
 _REMEMBERED = 1 << 20  # outputs of a stream, to find one that comes twice
 
 
-class Plan:
+class BatchPlan:
     """The rows that are to be done.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Protocol
 from retimbre.apps.batch.folder import BatchFolder
 from retimbre.apps.batch.names import duplicates
 from retimbre.apps.batch.outcome import write_outcome
-from retimbre.apps.batch.plan import Plan
+from retimbre.apps.batch.plan import BatchPlan
 from retimbre.apps.batch.records import Rec, Records, RecordWriter
 from retimbre.apps.batch.rows import BadRow
 from retimbre.apps.batch.sources import Source
@@ -62,7 +62,7 @@ class Tally:
         return None if self.n_rows is None else max(0, self.n_rows - self.done - self.failed - self.same)
 
 
-class Listener(Protocol):
+class RowListener(Protocol):
     """What is told of a run."""
 
     def bad(self, row: BadRow) -> None:
@@ -79,7 +79,7 @@ def run_batch(
     source: Source,
     out: Path,
     engine: Engine,
-    listener: Listener,
+    listener: RowListener,
     stop: Callable[[], bool],
     *,
     shard: Shard | None = None,
@@ -117,7 +117,7 @@ def run_batch(
             tally.failed += 1
             listener.bad(row)
 
-        plan = Plan(source, records, out, shard=shard, again=again, measures=measures, on_bad=on_bad)
+        plan = BatchPlan(source, records, out, shard=shard, again=again, measures=measures, on_bad=on_bad)
         tally.whys = plan.whys
         if tally.n_rows is not None and shard is not None:
             tally.n_rows = round(tally.n_rows / shard.count)
@@ -180,7 +180,7 @@ def task_size(n_rows: int | None, n_slots: int) -> int:
 
 
 def check_rows(
-    source: Source, out: Path, engine: Engine, listener: Listener, stop: Callable[[], bool]
+    source: Source, out: Path, engine: Engine, listener: RowListener, stop: Callable[[], bool]
 ) -> Tally:
     """Check every row, its files read through, and make nothing.
 
@@ -202,7 +202,7 @@ def check_rows(
         tally.failed += 1
         listener.bad(row)
 
-    plan = Plan(source, None, out, on_bad=on_bad)
+    plan = BatchPlan(source, None, out, on_bad=on_bad)
     tasks = plan.tasks(task_size(tally.n_rows, engine.n_slots))
     for outcome in engine.run(RowJob(str(out), 0, checks=True), tasks, stop):
         if outcome is not None:

@@ -16,7 +16,7 @@ class Shard:
 
     >>> shard = Shard.parse("2/3")
     >>> shard.of(list(range(10))), str(shard)
-    ([3, 4, 5, 6], '2/3')
+    ([3, 4, 5], '2/3')
     """
 
     number: int

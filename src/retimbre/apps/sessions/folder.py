@@ -1,12 +1,13 @@
 """Folder of a server: locked as long as its process runs, so that the next one knows what was left behind."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import filelock
 
 _PREFIX = "retimbre-studio-"
 
@@ -19,8 +20,7 @@ def own_folder() -> Iterator[Path]:
         _remove_stale(other)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=above))
     try:
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with filelock.FileLock(folder / "lock"):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -30,6 +30,5 @@ def _remove_stale(folder: Path) -> None:
     with contextlib.suppress(OSError):
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return
-        with (folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with filelock.FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ from retimbre.apps.sessions.records import SessionClip, SessionTransfer
 _HEARTBEAT = 2.0  # seconds
 
 
-class Listener:
+class EventReader:
     """Reader of a session's events: the newest of each kind and name, in order."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Session:
         folder: Folder of its files.
         clips: Its clips by name.
         transfers: Its transfers by name.
-        listeners: Readers of its events.
+        readers: Readers of its events.
         ended: Whether it has ended.
     """
 
@@ -65,7 +65,7 @@ class Session:
     loop: asyncio.AbstractEventLoop
     clips: dict[str, SessionClip] = field(default_factory=dict)
     transfers: dict[str, SessionTransfer] = field(default_factory=dict)
-    listeners: set[Listener] = field(default_factory=set)
+    readers: set[EventReader] = field(default_factory=set)
     ended: bool = False
     had_page: bool = False
     touched: float = field(default_factory=time.monotonic)
@@ -76,8 +76,8 @@ class Session:
             self.loop.call_soon_threadsafe(self._put, kind, name, data)
 
     def _put(self, kind: str, name: str, data: Any) -> None:
-        for listener in self.listeners:
-            listener.put(kind, name, data)
+        for reader in self.readers:
+            reader.put(kind, name, data)
 
     def clean(self) -> None:
         """Remove the files."""
@@ -141,19 +141,19 @@ class Sessions:
             for session in list(self._sessions.values()):
                 limit = self._limits.closed_seconds if session.had_page else self._limits.idle_seconds
                 busy = not session.had_page and any(t.is_busy for t in session.transfers.values())
-                if not session.listeners and not busy and now - session.touched > limit:
+                if not session.readers and not busy and now - session.touched > limit:
                     self.end(session)
 
     async def events(self, session: Session) -> AsyncGenerator[tuple[str, Any] | None]:
         """Give the events of a session, which lives as long as they are read."""
-        listener = Listener()
-        session.listeners.add(listener)
+        reader = EventReader()
+        session.readers.add(reader)
         session.had_page = True
         try:
             for transfer in session.transfers.values():
-                listener.put("transfer", transfer.id, transfer.shown())
-            async for event in listener.read():
+                reader.put("transfer", transfer.id, transfer.shown())
+            async for event in reader.read():
                 yield event
         finally:
-            session.listeners.discard(listener)
+            session.readers.discard(reader)
             session.touched = time.monotonic()

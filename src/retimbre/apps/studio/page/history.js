@@ -36,12 +36,13 @@ export class History {
     entry.find(".name").textContent = entry.isCompared ? network : this.titleOf(transfer);
     entry.find(".facts").textContent = error ?? (atWork(transfer) ? words : facts.filter(Boolean).join(" · "));
     label(entry.find("canvas"), `Waveform of ${this.titleOf(transfer)}`);
-    for (const button of entry.root.querySelectorAll("button")) button.disabled = !seconds;
+    const isReady = entry.isCompared ? this.deck.tracks.has(transfer.id) : seconds;
+    for (const button of entry.root.querySelectorAll("button")) button.disabled = !isReady;
     $("history").hidden = !$("entries").children.length;
     if (!seconds || entry.shape) return;
     entry.shape = transfer.sound;
     this.draw();
-    if (entry.isCompared) this.load(transfer, transfer.id);
+    if (entry.isCompared) this.load(transfer, transfer.id).then(() => this.update(entry.transfer));
   }
   async load({ id, sound: { loudness } }, track) {
     const buffer = await fetched(this.deck, `/transfers/${id}/sound`);
