@@ -1,0 +1,53 @@
+"""Ends of the commands that compute: what was written, in a line, and the exit code."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from retimbre.apps import interrupts, standard_streams
+from retimbre.apps.console import progress, say
+from retimbre.apps.places import Destination
+
+if TYPE_CHECKING:
+    from retimbre.apps.compare import OnProgress
+    from retimbre.optim.step import Step
+    from retimbre.result import Result
+
+
+def check_end(result: "Result", stop: interrupts.Stop, place: Destination, size: str) -> None:
+    """End with a line and the exit code of a run that ended before its time."""
+    if result.stopped in ("terminated", "diverged"):
+        word, code = "interrupted", interrupts.CODE
+        if result.stopped == "diverged":
+            word, code = "error: the loss stopped being a number", 2
+        say(f"{word}: {place.left(result.path, size)}")
+        raise typer.Exit(code)
+    if result.stopped == "interrupted" or stop.requested:
+        say(f"interrupted: wrote the best result so far{size} to {place.name}")
+        raise typer.Exit(interrupts.CODE)
+
+
+def paged(directory: Path, quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
+    """Make a page and print its path."""
+    with (
+        interrupts.after_evaluation(
+            f"the page in {directory} was written",
+            "there is no page",
+            [directory, Path(tempfile.gettempdir())],
+        ) as stop,
+        standard_streams.without_notes(),
+        progress(quiet) as show,
+    ):
+
+        def on_progress(title: str, step: "Step") -> None:
+            show(step, title)
+            stop.evaluated(by_either=True)
+
+        page = run(on_progress)
+    typer.echo(page)
+    if stop.requested:
+        say("interrupted: the page shows what was done by then")
+        raise typer.Exit(interrupts.CODE)
