@@ -98,6 +98,7 @@ INSIDE = {
             "engines",
             "batch",
             "batch_cli",
+            "contents",
             "weights_cli",
             "transfer_cli",
             "texture_cli",
