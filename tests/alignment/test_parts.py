@@ -96,6 +96,16 @@ def test_a_mix_has_notes_and_strokes() -> None:
     assert not is_mix(_passage(MELODY + kicks))  # a hand on a guitar's body
 
 
+def test_a_clip_without_treble_is_no_mix() -> None:
+    rate = 8000  # up to 4 kHz
+    samples = torch.from_numpy((MELODY + BEAT)[::3]).float()[None]
+    mix = Passage([samples, samples[:, : rate // 2]], rate, Window(744, 186))
+    assert not is_mix(mix)
+    parts = PartsAlignment()
+    parts.fit([(mix, 1.0)])
+    assert 0 <= parts.suits(mix) <= 1
+
+
 def test_hiss_is_one_sound_and_notes_are_music() -> None:
     assert is_one_sound(_passage(0.1 * np.random.default_rng(0).standard_normal(len(TIME))))
     assert not is_one_sound(_passage(MELODY))

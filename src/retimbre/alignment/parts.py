@@ -99,6 +99,8 @@ def _struck_share(passage: Passage) -> float:
     first, end = round(_TREBLE * step), round(_HIGHEST * step) + 1
     magnitude = from_log_magnitude(passage.frames)[:end]
     treble = magnitude[first:]
+    if not len(treble):  # at such a rate there is none
+        return 0.0
     along_time, along_frequency = _medians(treble, passage, every=_EVERY)
     struck = treble[::_EVERY] * (1 - _tonal(along_time, along_frequency))
     return _EVERY * float(struck.sum() / magnitude.sum().clamp(min=1e-20))
