@@ -77,6 +77,9 @@ INSIDE = {
     "music": ["score", "orchestra"],
     "apps": [
         *(
+            "engines",
+            "network_runs",
+            "network_trials",
             "compare",
             "demo",
             "explanation",
@@ -92,7 +95,6 @@ INSIDE = {
             "catalogue",
             "studio",
             "studio_cli",
-            "engines",
             "batch",
             "batch_cli",
             "weights_cli",

@@ -20,7 +20,8 @@ from study.methods import METHODS, REFERENCES, Clips, Method, methods
 from study.pairs import TUNE, Pair
 from study.ranges import RANGES
 from study.recognition import Recogniser, _network
-from study.trials import Task, load, run_trials, tasks
+from study.trial_worker import TrialWorker
+from study.trials import Task, load, save, tasks
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
@@ -38,6 +39,12 @@ def _louder(clips: Clips, settings: Settings) -> Audio:
 
 
 LOUDER = Method("made louder", "the content, louder", _louder, Settings(strength=0.5))
+
+
+def _run(folder: Path, todo: list[Task], judge: Recogniser | None = None) -> None:
+    worker = TrialWorker(judge)
+    for task in todo:
+        save(folder, task, worker(task))
 
 
 @pytest.fixture
@@ -89,11 +96,11 @@ def test_what_is_done_is_remembered_and_an_interrupt_loses_the_one_at_hand(
     MADE.clear()
     todo = tasks([pair], (*REFERENCES, LOUDER), [0.2, 0.4, 0.6])
     with pytest.raises(KeyboardInterrupt):
-        list(run_trials(tmp_path, todo))
+        _run(tmp_path, todo)
     missing = [task for task in todo if load(tmp_path, task) is None]
     assert [task.strength for task in missing] == [0.6]
     assert not list(tmp_path.rglob(".*"))  # nothing half done
-    assert list(run_trials(tmp_path, missing)) == missing
+    _run(tmp_path, missing)
     assert MADE == [0.2, 0.4, -1, 0.6]
 
     copied, style, target, *_, loudest = (load(tmp_path, task) for task in todo)
@@ -116,7 +123,7 @@ def test_what_is_done_is_remembered_and_an_interrupt_loses_the_one_at_hand(
 def test_what_is_heard_is_measured_of_pitched_instruments(tmp_path: Path, pair: Pair) -> None:
     def measured(pair: Pair, method: Method, recogniser: Recogniser | None) -> trials.Measures:
         task = Task(pair, method)
-        list(run_trials(tmp_path, [task], recogniser))
+        _run(tmp_path, [task], recogniser)
         found = load(tmp_path, task)
         assert found is not None
         return found.measures
@@ -147,7 +154,7 @@ def test_a_trial_is_stale_when_what_it_comes_from_has_changed(
     tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = Task(pair, REFERENCES[0])
-    list(run_trials(tmp_path, [task]))
+    _run(tmp_path, [task])
     assert load(tmp_path, task) is not None
     assert load(tmp_path, Task(replace(pair, seconds=1.5), task.method)) is None
     assert load(tmp_path, Task(pair, replace(task.method, settings=Settings(seed=1)))) is None

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +15,12 @@ import typer
 
 from retimbre import __version__
 from retimbre.apps import batch_cli, interrupts, places, standard_streams, studio_cli, weights_cli
-from retimbre.apps.console import progress, say, summary, tracing
+from retimbre.apps.console import progress, progress_of_shares, say, summary, tracing
 from retimbre.apps.flags import with_settings
 from retimbre.errors import InputError, RetimbreError
 from retimbre.settings import COMPARED_NETWORKS, DEMO_SECONDS, TEXTURE_SECONDS, Settings
 
 if TYPE_CHECKING:
-    from retimbre.apps.compare import OnProgress
     from retimbre.optim.step import Step
     from retimbre.result import Result
 
@@ -56,6 +56,8 @@ _OUTPUT = typer.Option(
 _FORMAT = typer.Option(
     "--format", help="format of the output, where its name does not say it: wav flac ogg opus mp3"
 )
+
+_COMPARED = "making the page of what is done", progress_of_shares
 
 
 def _version(wanted: bool) -> None:
@@ -229,6 +231,7 @@ def demo(
             directory,
             quiet,
             lambda tell: run_all(directory, seconds=seconds, settings=settings, on_progress=tell),
+            *_COMPARED,
         )
         return
     from retimbre.apps.demo import demo as run
@@ -251,6 +254,12 @@ def compare(
     networks: Annotated[
         str, typer.Option("--networks", help="which ones, with commas; 'retimbre networks' lists them")
     ] = ",".join(COMPARED_NETWORKS),
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", help="processes of one thread; as many as cores", min=1, max=1024, show_default=False
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
 ) -> None:
     """Try several networks on one pair and make a page to hear and see them side by side.
@@ -266,7 +275,16 @@ def compare(
     _paged(
         directory,
         quiet,
-        lambda tell: run(content, style, directory, networks=names, settings=settings, on_progress=tell),
+        lambda tell: run(
+            content,
+            style,
+            directory,
+            networks=names,
+            settings=settings,
+            workers=workers,
+            on_progress=tell,
+        ),
+        *_COMPARED,
     )
 
 
@@ -333,19 +351,34 @@ def _check_end(result: "Result", stop: interrupts.Stop, place: places.Destinatio
         raise typer.Exit(interrupts.CODE)
 
 
-def _paged(directory: Path, quiet: bool, run: "Callable[[OnProgress], Path]") -> None:
-    """Make a page and print its path."""
+def _paged(
+    directory: Path,
+    quiet: bool,
+    run: Callable[[Callable[[str, Any], None]], Path],
+    note: str = "finishing with the best result so far",
+    bar: Callable[[bool], AbstractContextManager[Callable[[Any, str], None]]] = progress,
+) -> None:
+    """Make a page and print its path.
+
+    Args:
+        directory: Folder of the page.
+        quiet: Whether to show no progress.
+        run: Makes the page, and tells of its progress by titles and steps, or shares.
+        note: What follows the first interrupt.
+        bar: Shows the progress.
+    """
     with (
         interrupts.after_evaluation(
             f"the page in {directory} was written",
             "there is no page",
             [directory, Path(tempfile.gettempdir())],
+            note=note,
         ) as stop,
         standard_streams.without_notes(),
-        progress(quiet) as show,
+        bar(quiet) as show,
     ):
 
-        def on_progress(title: str, step: "Step") -> None:
+        def on_progress(title: str, step: Any) -> None:
             show(step, title)
             stop.evaluated(by_either=True)
 
