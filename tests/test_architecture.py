@@ -112,7 +112,7 @@ INSIDE = {
         "prepared",
         "work",
     ],
-    "apps/engines": ["job", "process", "local", "shards"],
+    "apps/engines": ["job", "process", "local", "shards", "call", "window", "cluster"],
     "apps/batch": [
         *("rows", "names", "sources", "streams", "manifest"),
         *("keys", "records", "folder", "styles", "work", "plan", "outcome", "run", "display"),

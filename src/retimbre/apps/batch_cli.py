@@ -70,6 +70,14 @@ def batch(
         Optional[str],  # noqa: UP045
         typer.Option("--shard", help="I/N: only part I of N, for arrays of jobs that share the folder"),
     ] = None,
+    dask: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--dask",
+            help="address of the scheduler of a Dask cluster, such as tcp://head:8786, or its .json file",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print events to stdout, one JSON object a line")
@@ -89,7 +97,7 @@ def batch(
     out = Path(os.path.abspath(output))
     part = None if shard is None else Shard.parse(shard)
     source = _source(contents or [], styles or [], each_style, manifest, name, settings, out)
-    engine = _engine(workers, settings, out)
+    engine = _engine(workers, dask, settings, out)
     with (
         interrupts.after_evaluation(
             f"what is done is in {output}",
@@ -147,7 +155,13 @@ def _source(
     return Product(contents, mix, settings, names, each_style=each_style)
 
 
-def _engine(workers: int | None, settings: Settings, out: Path) -> "Engine":
+def _engine(workers: int | None, dask: str | None, settings: Settings, out: Path) -> "Engine":
+    if dask is not None:
+        from retimbre.apps.engines.cluster import DaskEngine
+
+        if workers is not None:
+            raise InputError("--workers and --dask are both given: expected one, as the cluster has its own")
+        return DaskEngine(dask, on_note=say)
     from retimbre.apps.batch.folder import BatchFolder
     from retimbre.apps.engines.local import LocalEngine, gpus
 

@@ -77,13 +77,14 @@ class BatchFolder:
         """Give a new name for the records file of this process."""
         return self.records / f"{host()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
 
-    def scratch(self, pid: int) -> Path:
-        """Give the folder for what a process of this machine has not finished."""
-        return self.work / f"{host()}-{pid}"
+    def scratch(self) -> Path:
+        """Give a new name for a folder for what this process has not finished."""
+        return self.work / f"{host()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def clear(self, pid: int) -> None:
         """Remove what a process of this machine, which has ended, has not finished."""
-        shutil.rmtree(self.scratch(pid), ignore_errors=True)
+        for folder in self.work.glob(f"{host()}-{pid}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def clear_stale(self) -> None:
         """Remove what processes of this machine that are gone have not finished.
@@ -91,7 +92,7 @@ class BatchFolder:
         Those of other machines are left to them, however old: two clocks need not agree.
         """
         for folder in self.work.glob(f"{host()}-*"):
-            pid = folder.name.rpartition("-")[2]
+            pid = folder.name.split("-")[1]
             if pid.isdecimal() and not is_running(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 

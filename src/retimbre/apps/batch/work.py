@@ -73,7 +73,8 @@ class RowWorker:
         self._job, self._folder = job, BatchFolder(Path(job.out))
         self._styles, self._hashes = PreparedStyles(STYLE_MEMORY), FileHashes()
         self._records = RecordWriter(self._folder.records_file(), job.run)
-        self._scratch = self._folder.scratch(os.getpid())
+        self._folder.clear_stale()  # of the process whose place this one takes
+        self._scratch = self._folder.scratch()
         self._n_rows = 0
 
     def __call__(self, row: Row) -> Rec:
@@ -92,9 +93,10 @@ class RowWorker:
         return record
 
     def close(self) -> None:
-        """Remove what is not finished."""
+        """Remove what is not finished, and close the records file."""
         if self._scratch.exists():
             shutil.rmtree(self._scratch, ignore_errors=True)
+        self._records.close()
 
     def made(self, row: Row) -> Rec:
         """Make the output of a row; give its record."""
