@@ -115,7 +115,19 @@ INSIDE = {
     "apps/engines": ["job", "process", "local", "shards", "call", "window", "cluster"],
     "apps/batch": [
         *("rows", "names", "sources", "streams", "manifest"),
-        *("keys", "records", "folder", "styles", "work", "plan", "outcome", "run", "display"),
+        *(
+            "keys",
+            "records",
+            "folder",
+            "styles",
+            "work",
+            "parcels",
+            "shipping",
+            "plan",
+            "outcome",
+            "run",
+            "display",
+        ),
     ],
     "apps/studio": ["uploads", "application", "guard", "server"],
 }

@@ -78,6 +78,10 @@ def batch(
             show_default=False,
         ),
     ] = None,
+    ship: Annotated[
+        bool,
+        typer.Option("--ship", help="with --dask: send the clips and bring the sounds back, as bytes"),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print events to stdout, one JSON object a line")
@@ -97,7 +101,7 @@ def batch(
     out = Path(os.path.abspath(output))
     part = None if shard is None else Shard.parse(shard)
     source = _source(contents or [], styles or [], each_style, manifest, name, settings, out)
-    engine = _engine(workers, dask, settings, out)
+    engine = _engine(workers, dask, ship, settings, out)
     with (
         interrupts.after_evaluation(
             f"what is done is in {output}",
@@ -155,13 +159,20 @@ def _source(
     return Product(contents, mix, settings, names, each_style=each_style)
 
 
-def _engine(workers: int | None, dask: str | None, settings: Settings, out: Path) -> "Engine":
+def _engine(workers: int | None, dask: str | None, ship: bool, settings: Settings, out: Path) -> "Engine":
     if dask is not None:
         from retimbre.apps.engines.cluster import DaskEngine
 
         if workers is not None:
             raise InputError("--workers and --dask are both given: expected one, as the cluster has its own")
-        return DaskEngine(dask, on_note=say)
+        cluster = DaskEngine(dask, on_note=say)
+        if not ship:
+            return cluster
+        from retimbre.apps.batch.shipping import ShippingEngine
+
+        return ShippingEngine(cluster, out)
+    if ship:
+        raise InputError("--ship is given without --dask: expected both, as local workers see the files")
     from retimbre.apps.batch.folder import BatchFolder
     from retimbre.apps.engines.local import LocalEngine, gpus
 
