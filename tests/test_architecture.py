@@ -36,6 +36,7 @@ INSIDE = {
             "au",
             "caf",
             "decoding",
+            "quantisation",
             "encoding",
             "pipes",
         ),
