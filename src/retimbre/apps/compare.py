@@ -1,33 +1,27 @@
 """The comparison: every network on the same pair with equal care, on one page."""
 
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retimbre._output import atomic, check_writable, make_folder
-from retimbre._transfer import Transfer, transfer
 from retimbre.alignment.registry import check_alignment
-from retimbre.errors import InputError
+from retimbre.apps.engines.local import LocalEngine, gpus
+from retimbre.apps.network_runs import NetworkJob
+from retimbre.apps.network_trials import PendingTrial, kind_of_weights, runs_in_turn
+from retimbre.errors import InputError, RetimbreError
 from retimbre.networks import weights
 from retimbre.networks.registry import network_spec
-from retimbre.optim.step import Step
 from retimbre.report import comparison
-from retimbre.report.comparison import UNTRAINED, Comparison, NetworkTrial, Score
+from retimbre.report.comparison import UNTRAINED, Comparison
 from retimbre.report.rendering import require
 from retimbre.settings import COMPARED_NETWORKS, Settings
 from retimbre.sound.audio import Audio, collect
 from retimbre.sound.clips import Clip, as_sound, check_length
 from retimbre.sound.files import write
 
-STRENGTHS = (0.3, 0.5, 0.7, 0.9)
-"""Strengths of the sweep, for each network, with a quarter of the iterations each."""
-
-SWEEP_SECONDS = 5.0
-"""Length at most of the content in the sweep: its first seconds that sound."""
-
-OnProgress = Callable[[str, Step], None]
+OnProgress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,7 @@ def compare(
     *,
     networks: Sequence[str] = COMPARED_NETWORKS,
     settings: Settings | None = None,
+    workers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
     """Try several networks on one pair: a WAV file of each, and the page that shows them.
@@ -66,6 +61,7 @@ def compare(
             page says so.
         settings: Settings that the networks share, such as the number of iterations. Network and strength
             are ignored.
+        workers: As in :func:`compare_pairs`.
         on_progress: As in :func:`compare_pairs`.
 
     Returns:
@@ -88,7 +84,9 @@ def compare(
             raise InputError(f"{path} would be overwritten: expected another folder for the output")
         names.append(role if path is None else os.fsencode(path.stem).decode(errors="replace"))
     pair = ComparedPair(f"{names[0]} to {names[1]}", clips[0], clips[1])
-    return compare_pairs([pair], directory, networks=networks, settings=settings, on_progress=on_progress)
+    return compare_pairs(
+        [pair], directory, networks=networks, settings=settings, workers=workers, on_progress=on_progress
+    )
 
 
 def compare_pairs(
@@ -97,29 +95,34 @@ def compare_pairs(
     *,
     networks: Sequence[str] = COMPARED_NETWORKS,
     settings: Settings | None = None,
+    workers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
     """Try several networks on several pairs, on one page.
 
-    An interrupt (as in :func:`retimbre.transfer`) ends the comparison: the page shows what is done by then,
-    the network at hand with its best result so far unless it was still in its sweep.
+    The runs are done by processes of one thread each, which are started anew: a script that calls this has to
+    do so under ``if __name__ == "__main__"``. An interrupt ends the comparison at once: the page shows the
+    networks that are done by then.
 
     Args:
-        pairs: Pairs to transfer, taken one after the other.
+        pairs: Pairs to transfer.
         directory: As in :func:`compare`.
         networks: As in :func:`compare`.
         settings: As in :func:`compare`.
-        on_progress: Called with the number of the pair and the network, such as ``"1 kernel"``, and a
-            :class:`Step` after every evaluation; its ``done`` is the share of the sweep and the full run.
+        workers: Number of processes; as many as cores that may be used, or one for each GPU, if ``None``.
+        on_progress: Called several times a second with the number of a pair and a network, such as
+            ``"1 kernel"``, and the share of its sweep and its full run that is done, 0 to 1. A
+            ``KeyboardInterrupt`` in it is an interrupt.
 
     Returns:
         Path of the page, ``index.html`` in the folder.
 
     Raises:
         InputError: a network that is not there, a setting that only one network could have, a folder that
-            cannot be made or written to, or as in :func:`retimbre.transfer`.
+            cannot be made or written to.
         WeightsError: weights that are there but damaged.
         DependencyError: a package of the extra ``report`` is not installed.
+        RetimbreError: a run that failed, by the number of its pair and its network.
         KeyboardInterrupt: an interrupt before anything was done.
     """
     settings = _alike(settings or Settings())
@@ -129,34 +132,49 @@ def compare_pairs(
     make_folder(directory)
     page = directory / "index.html"
     check_writable(page)
-    comparisons: list[Comparison] = []
-    for number, pair in enumerate(pairs, start=1):
-        trials: list[NetworkTrial] = []
-        interrupted = False
-        for network in networks:
-            file = f"{number}-{network}.wav"
-            untrained = _weights(network, settings) == UNTRAINED
-            own = replace(settings, network=network, random_weights=untrained)
-            trial = _trial(pair, own, file, f"{number} {network}", on_progress)
-            if trial is not None:
-                write(directory / file, trial.result.audio)
-                trials.append(trial)
-            interrupted = trial is None or trial.result.stopped == "interrupted"
-            if interrupted:
-                break
-        if trials:
-            files = (f"{number}-content.wav", f"{number}-style.wav")
-            for file, clip in zip(files, (pair.content, pair.style), strict=True):
-                write(directory / file, clip)
-            comparisons.append(Comparison(pair.title, pair.content, pair.style, trials, pair.note, files))
-        if interrupted:
-            break
+    pairs = list(pairs)
+    trials = [PendingTrial(n, _own(network, settings)) for n in range(len(pairs)) for network in networks]
+    engine = LocalEngine(workers, devices=() if settings.device == "cpu" else gpus())
+    job = NetworkJob.of([(pair.content, pair.style) for pair in pairs])
+    latest: PendingTrial | None = None
+    try:
+        for outcome in engine.run(job, runs_in_turn(trials), lambda: False):
+            if outcome is not None:
+                latest = next(trial for trial in trials if trial.has(outcome.item))
+                if outcome.record is None:
+                    raise RetimbreError(f"{latest.label}: {outcome.fault}")
+                latest.take(outcome.item, outcome.record)
+                if latest.done is not None:
+                    write(directory / latest.file, latest.done.result.audio)
+            if on_progress is not None and latest is not None:
+                on_progress(latest.label, latest.share)
+    except KeyboardInterrupt:
+        pass
+    comparisons = [
+        Comparison(pair.title, pair.content, pair.style, done, pair.note, _written(n, pair, directory))
+        for n, pair in enumerate(pairs)
+        if (done := [trial.done for trial in trials if trial.pair == n and trial.done is not None])
+    ]
     if not comparisons:
         raise KeyboardInterrupt
     html = comparison.page("retimbre: the networks compared", comparisons, intro=_intro(settings))
     with atomic(page) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return page
+
+
+def _own(network: str, settings: Settings) -> Settings:
+    """Give the settings of a network; random weights where its trained ones are not there."""
+    untrained = kind_of_weights(network, settings) == UNTRAINED
+    return replace(settings, network=network, random_weights=untrained)
+
+
+def _written(number: int, pair: ComparedPair, directory: Path) -> tuple[str, str]:
+    """Write content and style beside the page; give their names."""
+    files = (f"{number + 1}-content.wav", f"{number + 1}-style.wav")
+    for file, clip in zip(files, (pair.content, pair.style), strict=True):
+        write(directory / file, clip)
+    return files
 
 
 def _alike(settings: Settings) -> Settings:
@@ -173,64 +191,8 @@ def _check(networks: Sequence[str], settings: Settings) -> None:
             raise InputError(f"{name} is {value}: expected none, as it cannot be the same for all networks")
     for network in networks:
         check_alignment(settings, takes_samples=network_spec(network).sample_rate is not None)
-        if _weights(network, settings) == "trained":
+        if kind_of_weights(network, settings) == "trained":
             weights.verify(network)
-
-
-def _weights(network: str, settings: Settings) -> str:
-    """Name the kind of weights that a network will have."""
-    if network not in weights.REGISTRY:
-        return "none"
-    return UNTRAINED if settings.random_weights or not weights.path(network).exists() else "trained"
-
-
-def _trial(
-    pair: ComparedPair, settings: Settings, file: str, label: str, on_progress: OnProgress | None
-) -> NetworkTrial | None:
-    """Find the best strength, then run at it; ``None`` where the sweep was interrupted."""
-    began = time.perf_counter()
-    opening = _opening(pair.content)
-    quarters = {name: -(-getattr(settings, name) // 4) for name in ("n_iter", "n_iter_waveform")}
-    sweep: dict[float, Score] = {}
-    restyle = Transfer(pair.style, replace(settings, **quarters))
-    content = restyle.prepare(opening)
-    for k, strength in enumerate(STRENGTHS):
-        on_step = _part(label, on_progress, 0.5 * k / len(STRENGTHS), 0.5 / len(STRENGTHS))
-        try:
-            result = restyle(content, strength=strength, on_step=on_step)
-        except KeyboardInterrupt:
-            return None
-        if result.stopped == "interrupted":
-            return None
-        sweep[strength] = Score.of(result.audio, pair.style, opening)
-    swept = time.perf_counter() - began
-    # Where no strength has a balance, for it is 0 as soon as one of the two is, their sum decides.
-    best = max(sweep, key=lambda strength: (sweep[strength].balance, sum(sweep[strength].means)))
-    on_step = _part(label, on_progress, 0.5, 0.5)
-    try:
-        result = transfer(pair.content, pair.style, replace(settings, strength=best), on_step=on_step)
-    except KeyboardInterrupt:
-        return None
-    score = Score.of(result.audio, pair.style, pair.content)
-    return NetworkTrial(
-        settings.network, _weights(settings.network, settings), result, score, sweep, swept, file
-    )
-
-
-def _part(
-    label: str, on_progress: OnProgress | None, start: float, share: float
-) -> Callable[[Step], None] | None:
-    if on_progress is None:
-        return None
-    return lambda step: on_progress(label, replace(step, done=start + share * step.done))
-
-
-def _opening(content: Audio) -> Audio:
-    """Cut the content of the sweep: the first seconds that sound."""
-    length = min(content.n_samples, round(SWEEP_SECONDS * content.sample_rate))
-    first = int(content.samples.any(axis=0).argmax())
-    start = min(first, content.n_samples - length)
-    return Audio(content.samples[:, start : start + length], content.sample_rate)
 
 
 def _intro(settings: Settings) -> str:
@@ -241,5 +203,6 @@ def _intro(settings: Settings) -> str:
         "the content's pitches.\n\n"
         "Networks that take a spectrogram descend over it and finish with at most "
         f"{settings.n_iter_waveform} iterations on the waveform; those that take samples descend over the "
-        "waveform alone. All clips lie beside this page as WAV."
+        "waveform alone. Every run has one thread, beside others at the same time. All clips lie beside this "
+        "page as WAV."
     )

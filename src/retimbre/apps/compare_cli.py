@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retimbre.apps import arguments, places
-from retimbre.apps.endings import paged
+from retimbre.apps.endings import COMPARED, paged
 from retimbre.apps.flags import with_settings
 from retimbre.settings import COMPARED_NETWORKS, Settings
 
@@ -23,6 +23,12 @@ def compare(
     networks: Annotated[
         str, typer.Option("--networks", help="which ones, with commas; 'retimbre networks' lists them")
     ] = ",".join(COMPARED_NETWORKS),
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", help="processes of one thread; as many as cores", min=1, max=1024, show_default=False
+        ),
+    ] = None,
     quiet: Annotated[bool, arguments.QUIET] = False,
 ) -> None:
     """Try several networks on one pair and make a page to hear and see them side by side.
@@ -38,7 +44,16 @@ def compare(
     paged(
         directory,
         quiet,
-        lambda tell: run(content, style, directory, networks=names, settings=settings, on_progress=tell),
+        lambda tell: run(
+            content,
+            style,
+            directory,
+            networks=names,
+            settings=settings,
+            workers=workers,
+            on_progress=tell,
+        ),
+        *COMPARED,
     )
 
 

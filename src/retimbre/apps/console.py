@@ -69,6 +69,27 @@ def progress(quiet: bool) -> "Iterator[Callable[..., None]]":
 
 
 @contextmanager
+def progress_of_shares(quiet: bool) -> "Iterator[Callable[[float, str], None]]":
+    """Show shares of works, 0 to 1, on stderr; nothing where that is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda share, title: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(share: float, title: str) -> None:
+            if title not in tasks:
+                tasks[title] = bar.add_task(title, total=1.0)
+            bar.update(tasks[title], completed=share)
+
+        yield show
+
+
+@contextmanager
 def tracing(path: Path | None) -> "Iterator[OnStep]":
     """Write steps to a file as they come, one JSON object a line; the file is made at the first."""
     file: TextIO | None = None

@@ -125,7 +125,7 @@ def compared(
     *,
     seconds: float = DEMO_SECONDS,
     settings: Settings | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: compare.OnProgress | None = None,
 ) -> Path:
     """Try the networks on the four pairs, as :func:`retimbre.apps.compare.compare_pairs` does."""
     played = _played(seconds)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retimbre.apps import arguments
-from retimbre.apps.endings import paged
+from retimbre.apps.endings import COMPARED, paged
 from retimbre.apps.flags import with_settings
 from retimbre.settings import DEMO_SECONDS, Settings
 
@@ -36,6 +36,7 @@ def demo(
             directory,
             quiet,
             lambda tell: run_all(directory, seconds=seconds, settings=settings, on_progress=tell),
+            *COMPARED,
         )
         return
     from retimbre.apps.demo import demo as run
