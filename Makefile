@@ -28,6 +28,8 @@ check: $(VENV)/ready-test $(VENV)/files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
 	$(BIN)/python -m pytest
 
 docs: $(VENV)/ready-docs

@@ -53,7 +53,9 @@ def main() -> int:
 
     0 done, 1 done but stdout could not be written, 2 an error in one line on stderr, 130 interrupted.
     """
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr] # names of any bytes
+    # Names are bytes of any kind, but on Windows text that the code page of a pipe may not have.
+    errors = "backslashreplace" if sys.platform == "win32" else "surrogateescape"
+    sys.stdout.reconfigure(errors=errors)  # type: ignore[union-attr]
     try:
         code = app(standalone_mode=False)
     except (RetimbreError, typer.TyperException) as error:
