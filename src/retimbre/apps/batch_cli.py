@@ -65,6 +65,18 @@ def batch(
         Optional[str],  # noqa: UP045
         typer.Option("--shard", help="I/N: only part I of N, for arrays of jobs that share the folder"),
     ] = None,
+    dask: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--dask",
+            help="address of the scheduler of a Dask cluster, such as tcp://head:8786, or its .json file",
+            show_default=False,
+        ),
+    ] = None,
+    ship: Annotated[
+        bool,
+        typer.Option("--ship", help="with --dask: send the clips and bring the sounds back, as bytes"),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print events to stdout, one JSON object a line")
@@ -84,7 +96,7 @@ def batch(
     out = Path(os.path.abspath(output))
     part = None if shard is None else Shard.parse(shard)
     source = _source(contents or [], styles or [], each_style, manifest, name, settings, out)
-    engine = _engine(workers, settings, out)
+    engine = _engine(workers, dask, ship, settings, out)
     with (
         interrupts.after_evaluation(
             f"what is done is in {output}",
@@ -142,7 +154,20 @@ def _source(
     return Product(contents, mix, settings, names, each_style=each_style)
 
 
-def _engine(workers: int | None, settings: Settings, out: Path) -> "Engine":
+def _engine(workers: int | None, dask: str | None, ship: bool, settings: Settings, out: Path) -> "Engine":
+    if dask is not None:
+        from retimbre.apps.engines.cluster import DaskEngine
+
+        if workers is not None:
+            raise InputError("--workers and --dask are both given: expected one, as the cluster has its own")
+        cluster = DaskEngine(dask, on_note=say)
+        if not ship:
+            return cluster
+        from retimbre.apps.batch.shipping import ShippingEngine
+
+        return ShippingEngine(cluster, out)
+    if ship:
+        raise InputError("--ship is given without --dask: expected both, as local workers see the files")
     from retimbre.apps.batch.folder import BatchFolder
     from retimbre.apps.engines.local import LocalEngine, gpus
 

@@ -11,12 +11,13 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retimbre._output import atomic, is_running, make_folder
+from retimbre.apps.batch.keys import FileHashes
 from retimbre.apps.batch.names import STATE
 from retimbre.errors import InputError, RetimbreError
 
@@ -77,13 +78,39 @@ class BatchFolder:
         """Give a new name for the records file of this process."""
         return self.records / f"{host()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
 
-    def scratch(self, pid: int) -> Path:
-        """Give the folder for what a process of this machine has not finished."""
-        return self.work / f"{host()}-{pid}"
+    def scratch(self) -> Path:
+        """Give a new name for a folder for what this process has not finished."""
+        return self.work / f"{host()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def clear(self, pid: int) -> None:
         """Remove what a process of this machine, which has ended, has not finished."""
-        shutil.rmtree(self.scratch(pid), ignore_errors=True)
+        for folder in self.work.glob(f"{host()}-{pid}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def place(self, file: Path, output: str, inputs: Sequence[str]) -> list[Any]:
+        """Bring a file to its place, whole; give its size, its time and the hash of its bytes.
+
+        Args:
+            file: A file in :meth:`scratch`.
+            output: Name of the output.
+            inputs: Paths of what it was made from.
+
+        Raises:
+            InputError: the place is outside the folder, or that of an input.
+        """
+        _, digest = FileHashes().of(str(file))
+        target = self.root / output
+        target.parent.mkdir(parents=True, exist_ok=True)
+        root = os.path.realpath(self.root)
+        if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
+            raise InputError(
+                f"the output {output} leads out of {self.root}, by a link: expected a name inside"
+            )
+        if target.exists() and any(target.samefile(path) for path in inputs):
+            raise InputError(f"the output {output} is one of the inputs: expected another name")
+        os.replace(file, target)
+        found = target.stat()
+        return [found.st_size, found.st_mtime_ns, digest]
 
     def clear_stale(self) -> None:
         """Remove what processes of this machine that are gone have not finished.
@@ -91,7 +118,7 @@ class BatchFolder:
         Those of other machines are left to them, however old: two clocks need not agree.
         """
         for folder in self.work.glob(f"{host()}-*"):
-            pid = folder.name.rpartition("-")[2]
+            pid = folder.name.split("-")[1]
             if pid.isdecimal() and not is_running(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 

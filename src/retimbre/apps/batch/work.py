@@ -16,7 +16,7 @@ from retimbre.apps.batch.keys import FileHashes, Signature, key_parts, row_key, 
 from retimbre.apps.batch.records import FULL, RecordWriter
 from retimbre.apps.batch.rows import Row
 from retimbre.apps.engines.job import HaltError, described
-from retimbre.errors import InputError, RetimbreError
+from retimbre.errors import RetimbreError
 from retimbre.settings import ALGORITHM
 
 STYLE_MEMORY = 512 << 20
@@ -73,7 +73,8 @@ class RowWorker:
         self._job, self._folder = job, BatchFolder(Path(job.out))
         self._styles, self._hashes = PreparedStyles(STYLE_MEMORY), FileHashes()
         self._records = RecordWriter(self._folder.records_file(), job.run)
-        self._scratch = self._folder.scratch(os.getpid())
+        self._folder.clear_stale()  # of the process whose place this one takes
+        self._scratch = self._folder.scratch()
         self._n_rows = 0
 
     def __call__(self, row: Row) -> Rec:
@@ -86,19 +87,24 @@ class RowWorker:
             return self._checked(row)
         record = self.made(row)
         self._records.write(record)
-        self._n_rows += 1
-        if self._n_rows % _TRIM == 0:
-            self._styles.trim()
         return record
 
     def close(self) -> None:
-        """Remove what is not finished."""
+        """Remove what is not finished, and close the records file."""
         if self._scratch.exists():
             shutil.rmtree(self._scratch, ignore_errors=True)
+        self._records.close()
+
+    def forget_styles(self) -> None:
+        """Give up the prepared styles, whose files may be gone."""
+        self._styles.clear()
 
     def made(self, row: Row) -> Rec:
         """Make the output of a row; give its record."""
         began = time.perf_counter()
+        self._n_rows += 1
+        if self._n_rows % _TRIM == 0:
+            self._styles.trim()
         error = ""
         for _ in range(_ATTEMPTS):
             inputs: dict[str, Hashed] = {}
@@ -106,12 +112,12 @@ class RowWorker:
                 inputs = self._hashed(row)
                 with self._transferred(row, inputs) as (file, details):
                     if self._hashed(row) == inputs:
-                        details["written"] = self._placed(file, row.output, list(inputs))
+                        details["written"] = self._folder.place(file, row.output, list(inputs))
                         return self._record(row, began, inputs, "done", details)
                 error = "the content or a style changed while it was read, again and again"
             except Exception as failure:
-                _check_halts(failure, self._folder.root)
-                error = _reason(failure)
+                check_halts(failure, self._folder.root)
+                error = reason(failure)
                 if not self._have_changed(row, inputs):
                     break
             self._styles.clear()  # one that changed as it was read stands under the wrong hash
@@ -153,22 +159,6 @@ class RowWorker:
             with contextlib.suppress(OSError):
                 file.unlink()
 
-    def _placed(self, file: Path, output: str, inputs: Sequence[str]) -> list[Any]:
-        """Bring a file to its place, whole; give its size, its time and the hash of its bytes."""
-        _, digest = FileHashes().of(str(file))
-        target = self._folder.root / output
-        target.parent.mkdir(parents=True, exist_ok=True)
-        root = os.path.realpath(self._folder.root)
-        if os.path.commonpath([root, os.path.realpath(target.parent)]) != root:
-            raise InputError(
-                f"the output {output} leads out of {self._folder.root}, by a link: expected a name inside"
-            )
-        if target.exists() and any(target.samefile(path) for path in inputs):
-            raise InputError(f"the output {output} is one of the inputs: expected another name")
-        os.replace(file, target)
-        found = target.stat()
-        return [found.st_size, found.st_mtime_ns, digest]
-
     def _record(self, row: Row, began: float, inputs: dict[str, Hashed], status: str, details: Rec) -> Rec:
         record = {"status": status, "row": row.number, "output": row.output, "why": row.why} | row_facts(row)
         record |= details
@@ -186,7 +176,7 @@ class RowWorker:
     def _checked(self, row: Row) -> Rec:
         """Check that a row can be done, its files read through; give the file at fault."""
         from retimbre._content import Content
-        from retimbre.sound.encoding import check_format
+        from retimbre.sound.encoding import Encoding, check_format
 
         file = ""
         try:
@@ -197,8 +187,9 @@ class RowWorker:
             file = row.output
             suffix = file.rpartition(".")[2].lower()
             check_format(suffix, sample_rate=sound.sample_rate, n_channels=sound.n_channels)
+            Encoding.of(suffix, row.settings)
         except Exception as error:
-            return {"status": "failed", "row": row.number, "file": file, "error": _reason(error)}
+            return {"status": "failed", "row": row.number, "file": file, "error": reason(error)}
         return {"status": "fine", "row": row.number}
 
 
@@ -221,7 +212,8 @@ def failed_record(row: Row, error: str) -> Rec:
     )
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Say in a line why a row failed."""
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename)
         if isinstance(error, FileNotFoundError):
@@ -230,7 +222,7 @@ def _reason(error: Exception) -> str:
     return described(error)
 
 
-def _check_halts(error: BaseException, folder: Path) -> None:
+def check_halts(error: BaseException, folder: Path) -> None:
     """Raise a HaltError where the disk is full: the next row would fail like this one."""
     cause: BaseException | None = error
     while cause is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from retimbre.errors import RetimbreError
 
@@ -86,3 +86,13 @@ def described(error: BaseException) -> str:
     """
     text = " ".join(str(error).split())
     return text if isinstance(error, RetimbreError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def answered(worker: Worker[Any, Any], item: object) -> tuple[str, Any]:
+    """Do an item; give ``done`` and its record, ``fault`` or ``halt`` and the reason."""
+    try:
+        return "done", worker(item)
+    except HaltError as error:
+        return "halt", str(error)
+    except Exception as error:
+        return "fault", described(error)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
-from retimbre.apps.engines.job import HaltError, Job, Worker, described
+from retimbre.apps.engines.job import Job, Worker, answered, described
 
 
 def serve(connection: "Connection[Any, Any]", job: Job[Any, Any], environment: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ def serve(connection: "Connection[Any, Any]", job: Job[Any, Any], environment: M
     threading.Thread(target=_listen, args=(connection, inbox, ending, worker), daemon=True).start()
     connection.send(("ready", None))
     while (item := inbox.get()) is not None and not ending.is_set():
-        connection.send(_done(worker, item))
+        connection.send(answered(worker, item))
     worker.close()
     os._exit(0)  # the end of torch and its threads takes time, and nothing is left to be done
 
@@ -54,12 +54,3 @@ def _listen(
         if item is None:
             ending.set()
         inbox.put(item)
-
-
-def _done(worker: Worker[Any, Any], item: object) -> tuple[str, Any]:
-    try:
-        return "done", worker(item)
-    except HaltError as error:
-        return "halt", str(error)
-    except Exception as error:
-        return "fault", described(error)

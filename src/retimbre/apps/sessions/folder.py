@@ -1,4 +1,4 @@
-"""Folder of a server: locked as long as its process runs, so that the next one knows what was left behind."""
+"""Folder of a process: locked as long as that runs, so that the next one knows what was left behind."""
 
 import contextlib
 import os
@@ -13,14 +13,18 @@ _PREFIX = "retimbre-studio-"
 
 
 @contextlib.contextmanager
-def own_folder() -> Iterator[Path]:
-    """Make a temporary folder for a context; remove those of processes that are gone."""
+def own_folder(prefix: str = _PREFIX) -> Iterator[Path]:
+    """Make a temporary folder for a context; remove those of processes that are gone.
+
+    Args:
+        prefix: Start of the names of such folders.
+    """
     above = Path(tempfile.gettempdir())
-    for other in above.glob(f"{_PREFIX}*"):
+    for other in above.glob(f"{prefix}*"):
         _remove_stale(other)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=above))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
     try:
-        with filelock.FileLock(folder / "lock"):
+        with filelock.FileLock(folder / "lock", thread_local=False):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
