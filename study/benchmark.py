@@ -20,8 +20,9 @@ from study import figures, trials
 from study.benchmark_page import page
 from study.methods import methods
 from study.pairs import PAIRS, SECONDS, Group, Kind, Pair
-from study.recognition import Recogniser
+from study.quality_picture import save_quality
 from study.trial_job import TrialJob
+from study.trial_worker import Judges
 from study.trials import Task, Trial
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -66,11 +67,11 @@ def benchmark(
     on_progress: OnProgress | None = None,
     on_training: OnProgress | None = None,
 ) -> BenchmarkResult:
-    """Run methods on pairs and make a page of figures, curves and players.
+    """Run methods on pairs and make a page of figures, curves and players, and a picture, ``quality.png``.
 
     Trials of an earlier run are taken from ``cache`` in the folder, unless the code, a method's settings or
     the clips have changed since. An interrupt ends the benchmark with the trials that are done; the next run
-    goes on. The judge of instruments is trained first, in some minutes, and kept in the folder.
+    goes on. The judges are trained first, in some minutes, and kept in the folder.
 
     Args:
         directory: Folder to write to; made if it is not there.
@@ -103,7 +104,7 @@ def benchmark(
 
     everything = trials.tasks(chosen, rows, list(dict.fromkeys(strengths)))
     todo = [task for task in everything if trials.load(cache, task) is None]
-    interrupted, n_new, judge = False, 0, None
+    interrupted, n_new, judges = False, 0, None
     faults: list[str] = []
 
     def show() -> None:
@@ -113,9 +114,8 @@ def benchmark(
     try:
         show()
         if any(task.pair.style_instrument in PROGRAMS for task in todo):
-            Recogniser.load_or_train(directory, on_step=on_training)
-            judge = directory
-        for outcome in LocalEngine(jobs).run(TrialJob(judge), _by_pair(todo), lambda: False):
+            judges = Judges.load_or_train(directory, on_training)
+        for outcome in LocalEngine(jobs).run(TrialJob.of(judges), _by_pair(todo), lambda: False):
             if outcome is None:
                 continue
             if outcome.record is None:
@@ -135,6 +135,7 @@ def benchmark(
     html = page("retimbre: the benchmark", found, directory, intro=intro)
     with atomic(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
+    save_quality(directory / "quality.png", found)
     return BenchmarkResult(path, figures.markdown(found), found, interrupted, faults)
 
 

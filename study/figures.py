@@ -130,6 +130,29 @@ FIGURES = (
         relative=True,
         unit=" octaves",
     ),
+    Figure(
+        "cifka_lsd",
+        "LSD by \u010c.",
+        "log-spectral distance to the target by the definition of Cifka et al. 2021, ratio",
+        _measure("cifka", "lsd"),
+        relative=True,
+        unit=" dB",
+        unit_digits=1,
+    ),
+    Figure(
+        "cifka_timbre",
+        "timbre by \u010c.",
+        "cosine distance to the target's timbre in a network of triplets by Cifka et al. 2021, ratio",
+        _measure("cifka", "timbre"),
+        relative=True,
+    ),
+    Figure(
+        "cifka_pitch",
+        "pitch by \u010c.",
+        "Jaccard distance of the transcribed pitches to the target's by Cifka et al. 2021, ratio",
+        _measure("cifka", "pitch"),
+        relative=True,
+    ),
     Figure("pace", "s per 10 s", "seconds of one core for 10 s of sound", lambda trial: trial.pace or None),
 )
 """Columns of the table. Lower is better, but for the onsets and what is recognised, where higher is; noise is

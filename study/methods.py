@@ -5,6 +5,7 @@ A row that is :func:`retimbre.transfer` with settings of its own is one line in 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from retimbre import transfer
 from retimbre.alignment.spectrum import QuantileMatch
@@ -15,7 +16,12 @@ from retimbre.sound.phase import griffin_lim
 from retimbre.sound.stereo import stereo_image
 from retimbre.sound.stft import from_log_magnitude
 from study.baselines import musaicing
+from study.concatenator import concatenate
 from study.events import passage_of
+from study.grains import granulate
+from study.pairs import Kind
+from study.units import replace_units
+from study.vocoder import vocode
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,22 @@ def _musaicing(clips: Clips, settings: Settings) -> Audio:
     return musaicing(clips.content, clips.style, settings)
 
 
+def _concatenated(clips: Clips, settings: Settings) -> Audio:
+    return concatenate(clips.content, clips.style, settings)
+
+
+def _granulated(clips: Clips, settings: Settings) -> Audio:
+    return granulate(clips.content, clips.style, settings)
+
+
+def _vocoded(clips: Clips, settings: Settings) -> Audio:
+    return vocode(clips.content, clips.style, settings)
+
+
+def _by_units(clips: Clips, settings: Settings) -> Audio:
+    return replace_units(clips.content, clips.style, settings)
+
+
 def _matched(clips: Clips, settings: Settings) -> Audio:
     content, style = (passage_of(clip, settings) for clip in (clips.content, clips.style))
     match = QuantileMatch()
@@ -72,6 +94,7 @@ class Method:
         settings: Settings of the transfer.
         swept: Whether it has a strength: it is a curve then, and a point otherwise.
         default: Whether it runs where no methods are named.
+        kinds: Kinds of pairs that it is meant for.
     """
 
     name: str
@@ -80,6 +103,7 @@ class Method:
     settings: Settings = field(default_factory=Settings, repr=False)
     swept: bool = True
     default: bool = True
+    kinds: tuple[Kind, ...] = get_args(Kind)
 
     @property
     def slug(self) -> str:
@@ -108,6 +132,27 @@ COPIED, _, TARGET = (method.name for method in REFERENCES)
 METHODS = (
     *REFERENCES,
     Method("musaicing", "NMF musaicing (Driedger et al. 2015)", _musaicing, swept=False),
+    Method(
+        "concatenator",
+        "windows of the style by a particle filter (Tralie and Cantil 2024)",
+        _concatenated,
+        swept=False,
+    ),
+    Method("gamut", "the nearest grain of each frame (Tovar-Henao 2022)", _granulated, swept=False),
+    Method(
+        "vocoder",
+        "harmonics and noise note by note (Serra and Smith 1990; Engel et al. 2020)",
+        _vocoded,
+        swept=False,
+        kinds=("melodic",),
+    ),
+    Method(
+        "units",
+        "strokes replaced by the most similar ones (Zils and Pachet 2001; Schwarz 2006)",
+        _by_units,
+        swept=False,
+        kinds=("percussive", "mixed", "bands"),
+    ),
     Method(
         "ulyanov",
         "one layer of 4096 random filters, from the content (Ulyanov and Lebedev 2016)",

@@ -3,12 +3,12 @@
 The module is light: torch is imported when the job starts, after the environment of its process was set.
 """
 
+import pickle
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from study.trial_worker import TrialWorker
+    from study.trial_worker import Judges, TrialWorker
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,21 @@ class TrialJob:
     """Run trials (:data:`retimbre.apps.engines.job.Job`).
 
     Args:
-        folder: Folder of the trained judge of instruments; ``None`` where it is not asked.
+        judges: Pickled networks of the judges, or ``None``; to unpickle them is to import torch.
     """
 
-    folder: Path | None = None
+    judges: bytes
+
+    @classmethod
+    def of(cls, judges: "Judges | None") -> "TrialJob":
+        """Make the job."""
+        return cls(pickle.dumps(judges))
 
     def __call__(self) -> "TrialWorker":
         """Start a process's part, on one thread."""
         import torch
 
-        from study.recognition import Recogniser
         from study.trial_worker import TrialWorker
 
         torch.set_num_threads(1)
-        return TrialWorker(None if self.folder is None else Recogniser.load_or_train(self.folder))
+        return TrialWorker(pickle.loads(self.judges))

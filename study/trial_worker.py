@@ -1,19 +1,44 @@
 """Trials in one process: the output of a method for a pair, and its measures."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from retimbre.metrics import measures
-from retimbre.metrics.content import roll_distance
+from retimbre.metrics.content import pitch_distance, roll_distance
 from retimbre.metrics.features import ClipFeatures
 from retimbre.music.orchestra import PROGRAMS
 from retimbre.sound.audio import Audio
+from study import triplets
 from study.envelopes import compare_envelopes, compare_noise
 from study.methods import Clips
 from study.pairs import Pair
 from study.recognition import Recogniser
 from study.strokes import compare_strokes
 from study.trials import Made, Measures, Task
+from study.triplets import TripletNetwork
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Holds the networks that are trained for the study.
+
+    Args:
+        recogniser: Judge of instruments.
+        triplets: Distances of timbre.
+    """
+
+    recogniser: Recogniser
+    triplets: TripletNetwork
+
+    @classmethod
+    def load_or_train(cls, folder: Path, on_step: Callable[[int, int], None] | None = None) -> "Judges":
+        """Load them from a folder, or train and save them there; as their own methods do."""
+        return cls(
+            Recogniser.load_or_train(folder, on_step=on_step),
+            TripletNetwork.load_or_train(folder, on_step=on_step),
+        )
 
 
 @dataclass(frozen=True)
@@ -43,11 +68,11 @@ class TrialWorker:
     """Runs trials; keeps the clips of the latest pair, rendered and analysed.
 
     Args:
-        recogniser: Judge of instruments; without it ``heard`` is not measured.
+        judges: Trained networks; without them ``heard`` and ``cifka`` are not measured.
     """
 
-    def __init__(self, recogniser: Recogniser | None = None) -> None:
-        self._recogniser = recogniser
+    def __init__(self, judges: Judges | None = None) -> None:
+        self._judges = judges
         self._analysed: _Analysed | None = None
 
     def __call__(self, task: Task) -> Made:
@@ -60,13 +85,13 @@ class TrialWorker:
         spent = time.process_time() - began
         copy = output in (clips.content, clips.style, clips.target)
         pace = 0.0 if copy else 10 * spent / clips.content.seconds
-        return Made(output, pace, _measure(output, self._analysed, self._recogniser))
+        return Made(output, pace, _measure(output, self._analysed, self._judges))
 
     def close(self) -> None:
         """Leave nothing behind: there are no files."""
 
 
-def _measure(output: Audio, clips: _Analysed, recogniser: Recogniser | None) -> Measures:
+def _measure(output: Audio, clips: _Analysed, judges: Judges | None) -> Measures:
     pair, target, known = clips.pair, clips.target, clips.of_output(output)
     found = measures.measure(known, content=clips.content, style=clips.style, target=target)
     if pair.pitched:
@@ -79,8 +104,14 @@ def _measure(output: Audio, clips: _Analysed, recogniser: Recogniser | None) -> 
     elif output.samples.any():
         found["strokes"] = compare_strokes(output, target.audio, pair.strokes())
     one = pair.kind != "bands" and pair.style_instrument in PROGRAMS
-    if recogniser is not None and one and output.samples.any():
-        likelihoods = recogniser.likelihoods(output)
+    if judges is not None and one and output.samples.any():
+        likelihoods = judges.recogniser.likelihoods(output)
         ours = likelihoods[pair.style_instrument]
         found["heard"] = {"recognised": ours, "first": float(ours == max(likelihoods.values()))}
+    if judges is not None and pair.pitched and output.samples.any() and pair.seconds >= triplets.SHORTEST:
+        found["cifka"] = {
+            "lsd": triplets.log_spectral_distance(output, target.audio),
+            "timbre": judges.triplets.distance(output, target.audio),
+            "pitch": pitch_distance(known, target),
+        }
     return found

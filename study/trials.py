@@ -28,6 +28,7 @@ _PRESENTATION = (
         "study/recordings",
         "study/figures",
         "study/estimates",
+        "study/quality_picture",
         "study/trial_job",
         "study/benchmark",
         "study/__main__",
@@ -79,7 +80,8 @@ class Made:
             ``score_distance``: ``pitch``, the pitch distance to the score, and ``envelope``, the values of
             :mod:`study.envelopes`; for any other ``strokes``, those of :mod:`study.strokes`. For a style of
             one pitched instrument ``heard``: ``recognised``, its likelihood, and ``first``, 1 where no
-            other's is higher.
+            other's is higher. For a pair of pitched instruments of 4.5 s or more ``cifka``: the values of
+            :mod:`study.triplets`, ``lsd``, ``timbre`` and ``pitch``.
     """
 
     output: Audio
@@ -105,11 +107,12 @@ class Trial:
 
 
 def tasks(pairs: Iterable[Pair], methods: Sequence[Method], strengths: Sequence[float]) -> list[Task]:
-    """List the trials of every method on every pair: at every strength, and at the one it chooses itself."""
+    """List the trials of every method on every pair of its kinds, at every strength and at its own choice."""
     return [
         Task(pair, method, strength)
         for pair in pairs
         for method in methods
+        if pair.kind in method.kinds
         for strength in (*((None,) if method.chooses else ()), *(strengths if method.swept else ()))
     ]
 

@@ -80,6 +80,29 @@ def test_strength_0_gives_the_samples_of_the_content(kind: str, tmp_path: Path) 
         assert notices(result, [], "out") == said
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_file_of_strength_0_has_the_numbers_of_the_content(subtype: str, tmp_path: Path) -> None:
+    content, path = tmp_path / "content.wav", tmp_path / "out.wav"
+    soundfile.write(content, noise(0.2).T, RATE, subtype=subtype)
+    for write in (
+        lambda: retimbre.transfer(content, STYLE, retimbre.Settings(strength=0), output=path),
+        lambda: retimbre.transfer(content, STYLE, retimbre.Settings(strength=0)).save(path),
+    ):
+        write()
+        assert soundfile.info(path).subtype == subtype
+        np.testing.assert_array_equal(read(path).samples, read(content).samples)
+        path.unlink()
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])
+def test_settings_that_mean_nothing_for_the_format_are_named(suffix: str, tmp_path: Path) -> None:
+    settings = retimbre.Settings(strength=0, bits="16", quality=3)
+    result = retimbre.transfer((noise(0.1), RATE), STYLE, settings, output=tmp_path / f"out.{suffix}")
+    name = "bits" if suffix == "mp3" else "quality"
+    assert result.ignored == (name,)
+    assert f"{name} means nothing in out: left aside" in notices(result, [], "out")
+
+
 @pytest.mark.parametrize("constant", [0.5, -1.0, 1e-40, 0.0])
 def test_a_clip_in_which_nothing_moves_is_silent_and_named(constant: float, tmp_path: Path) -> None:
     path = tmp_path / "steady.wav"

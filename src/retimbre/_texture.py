@@ -71,7 +71,7 @@ def texture(
     target = (
         None
         if output is None
-        else files.Output.checked(output, output_format, sound, inputs=input_paths(style))
+        else files.Output.checked(output, output_format, sound, settings, inputs=input_paths(style))
     )
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, compute_device(settings))
@@ -110,8 +110,9 @@ def texture(
         blocks=records,
         stopped=stopped,
         seconds=time.perf_counter() - began,
-        ignored=spec.ignored(settings),
+        ignored=(*spec.ignored(settings), *(() if target is None else target.encoding.ignored(settings))),
         delivery=delivery,
+        bits=files.kept_bits(sound),
     )
 
 

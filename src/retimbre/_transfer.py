@@ -141,15 +141,23 @@ class Transfer:
         settings = self.settings if strength is None else replace(self.settings, strength=strength)
         content = self._opened(content)
         sound = content.sound
+        kept = files.kept_bits(sound)
         target = (
             None
             if output is None
-            else files.Output.checked(output, output_format, sound, inputs=[*content.paths, *self._paths])
+            else files.Output.checked(
+                output, output_format, sound, settings, inputs=[*content.paths, *self._paths]
+            )
         )
         if settings.content_weight is None and settings.strength == 0:
             same = files.deliver(sound, target)
             took = time.perf_counter() - began
-            return Result(same.clip, settings, (), (), "untouched", took, delivery=same)
+            return Result(
+                *(same.clip, settings, (), (), "untouched", took),
+                ignored=_ignored_by(target, settings),
+                delivery=same,
+                bits=kept,
+            )
         runner = Runner(len(content.places), jobs=settings.jobs, on_step=on_step)
         made: list[Block] = []
         folder = None if target is None else target.path.parent
@@ -168,9 +176,10 @@ class Transfer:
             blocks=tuple(made),
             stopped=stopped,
             seconds=time.perf_counter() - began,
-            ignored=self._ignored(settings),
+            ignored=(*self._ignored(settings), *_ignored_by(target, settings)),
             delivery=delivery,
             quieter=quieter + delivery.lowered,
+            bits=kept,
         )
 
     def _opened(self, content: Clip | Content) -> Content:
@@ -215,6 +224,10 @@ class Transfer:
         if isinstance(self._network, NetworkSpec):
             return self._network.ignored(settings)
         return ignored_settings(settings, read=(), takes_samples=self._takes_samples)
+
+
+def _ignored_by(target: files.Output | None, settings: Settings) -> tuple[str, ...]:
+    return () if target is None else target.encoding.ignored(settings)
 
 
 def transfer(

@@ -64,6 +64,7 @@ class Result:
         ignored: Names of the settings that mean nothing here, though they were set.
         delivery: Record of the writing: samples that were clipped, the rate that was written.
         quieter: LU below the loudness that was meant, where that would have had samples over -1 dBFS.
+        bits: Bits of the content's samples, which :meth:`save` keeps: ``"16"``, ``"24"`` or ``"float"``.
     """
 
     clip: Audio | Path
@@ -75,6 +76,7 @@ class Result:
     ignored: tuple[str, ...] = ()
     delivery: Delivery | None = None
     quieter: float = 0.0
+    bits: str = "24"
 
     @property
     def path(self) -> Path:
@@ -140,12 +142,13 @@ class Result:
         return fmean(map(of, self.blocks)) if self.blocks else otherwise
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the clip; the suffix says the format (:func:`retimbre.write`).
+        """Write the clip; the suffix says the format (:func:`retimbre.write`), settings its bits and quality.
 
         No sample of the file as decoded again is over -1 dBFS, but for strength 0.
         """
-        output = files.Output.checked(path, None, self.audio, inputs=())
-        files.deliver(self.audio, output, limit=None if self.stopped == "untouched" else LIMIT)
+        audio = self.audio
+        output = files.Output.checked(path, None, audio, self.settings, inputs=(), bits=self.bits)
+        files.deliver(audio, output, limit=None if self.stopped == "untouched" else LIMIT)
 
 
 def _shortly(choice: Choice) -> str:

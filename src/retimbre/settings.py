@@ -28,7 +28,7 @@ as what is left of the content is its instrument: the style's is recognised with
 The style's own strokes keep a fifth of the content, whose soft strokes are not all found: LSD and timbre are
 .61 and .22 at .8, .62 and .21 at .95, the onset F1 .90 and .88 (22 pairs of grooves for tuning)."""
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Version of what is computed, to be raised with every change after which the same clips and settings give
 other samples: a batch then does its rows again. It is not the version of the package."""
 
@@ -38,7 +38,7 @@ TEXTURE_SECONDS, DEMO_SECONDS = 10.0, 6.0
 COMPARED_NETWORKS = ("kernel", "shallow", "vggish", "cnn14")
 """Networks that are compared where none are named."""
 
-Group = Literal["style", "network", "transform", "optimisation", "run"]
+Group = Literal["style", "network", "transform", "optimisation", "run", "output"]
 """Groups of options, for help texts and pages."""
 
 AppliesTo = Literal["all", "spectrogram", "network"]
@@ -230,9 +230,22 @@ class Settings:
     device: Literal["auto", "cpu", "cuda"] = _option(
         "auto", "where to compute", group="run", changes_samples=False
     )
+    bits: Literal["keep", "16", "24", "float"] = _option(
+        "keep",
+        "bits of a sample in .wav and .flac: the content's, or 24 where it has none; 16 are dithered",
+        group="output",
+    )
+    quality: float = _option(
+        9.0, "quality of .mp3, .opus and .ogg; more is larger", group="output", low=0, high=10
+    )
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
+        if (bits := plain(self.bits)) in (
+            16,
+            24,
+        ):  # as numbers they come from JSON
+            object.__setattr__(self, "bits", str(bits))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             expected = _mismatch(value, hints[field.name], field.metadata)
@@ -255,6 +268,10 @@ class Settings:
             raise InputError(
                 f"hop_length is {self.hop_length}: expected at most half of n_fft, {self.n_fft // 2}"
             )
+
+
+OF_FILES = tuple(f.name for f in dataclasses.fields(Settings) if f.metadata["group"] == "output")
+"""Settings of the file that is written; a result in memory does not depend on them."""
 
 
 def ignored_settings(settings: Settings, *, read: Collection[str], takes_samples: bool) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ import soundfile
 
 from retimbre._output import atomic, check_writable
 from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
+from retimbre.settings import Settings
 from retimbre.sound.audio import Audio, Samples
-from retimbre.sound.files import Output, check_output, read, write
+from retimbre.sound.files import Output, Recording, check_output, read, write
 
 Tone = Callable[..., Samples]
 Sweeps = Callable[..., Samples]
@@ -469,6 +470,53 @@ def test_wav_and_flac_get_24_bits(tmp_path: Path, tone: Tone) -> None:
         assert (info.format, info.subtype) == (suffix[1:].upper(), "PCM_24")
 
 
+OF_BITS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
+
+
+@pytest.mark.parametrize(
+    ("subtype", "kept"),
+    [
+        ("PCM_U8", "16"),
+        ("PCM_16", "16"),
+        ("PCM_24", "24"),
+        ("PCM_32", "float"),
+        ("FLOAT", "float"),
+        ("ULAW", "24"),
+    ],
+)
+def test_a_file_keeps_the_bits_and_the_samples_of_another(subtype: str, kept: str, tmp_path: Path) -> None:
+    """Samples that need no rounding are the same numbers afterwards, the lowest and the highest included."""
+    samples = np.random.default_rng(0).uniform(-1, 1, (4_000, 2)).astype(np.float32)
+    samples[:2] = -1.0, 1.0
+    soundfile.write(tmp_path / "one.wav", samples, 44_100, subtype=subtype)
+    write(tmp_path / "other.wav", Recording(tmp_path / "one.wav"))
+    assert soundfile.info(tmp_path / "other.wav").subtype == OF_BITS[kept]
+    np.testing.assert_array_equal(read(tmp_path / "other.wav").samples, read(tmp_path / "one.wav").samples)
+    write(tmp_path / "other.flac", Recording(tmp_path / "one.wav"))
+    assert soundfile.info(tmp_path / "other.flac").subtype == OF_BITS["24" if kept == "float" else kept]
+
+
+@pytest.mark.parametrize("bits", ["16", "24", "float"])
+def test_bits_that_are_asked_for_are_written(bits: Any, tmp_path: Path, tone: Tone) -> None:
+    write(tmp_path / "clip.wav", Audio(tone(440, 0.1), 22_050), settings=Settings(bits=bits))
+    assert soundfile.info(tmp_path / "clip.wav").subtype == OF_BITS[bits]
+    if bits == "float":
+        with pytest.raises(InputError, match=r"bits is float: expected 16 or 24 for \.flac"):
+            write(tmp_path / "clip.flac", Audio(tone(440, 0.1), 22_050), settings=Settings(bits=bits))
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "opus", "ogg"])
+def test_more_quality_is_larger_and_nearer(suffix: str, tmp_path: Path) -> None:
+    samples = 0.1 * np.random.default_rng(0).standard_normal((1, 48_000)).astype(np.float32)
+    found = []
+    for quality in (0, 5, 10):
+        path = tmp_path / f"{quality}.{suffix}"
+        write(path, Audio(samples, 48_000), settings=Settings(quality=quality))
+        found.append((path.stat().st_size, -np.abs(read(path).samples - samples).mean()))
+    assert found == sorted(found)
+    assert found[0][0] < 0.7 * found[2][0]
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_samples_beyond_full_scale_are_clipped(suffix: str, tmp_path: Path, tone: Tone) -> None:
     samples = tone(100, 0.1, amplitude=2.0)
@@ -698,9 +746,9 @@ def test_a_disk_without_room_is_found_out_beforehand(tmp_path: Path, monkeypatch
     usage = type(shutil.disk_usage(tmp_path))
     for free, fits in ((1 << 30, True), (10_000_000, False)):
         monkeypatch.setattr(shutil, "disk_usage", lambda folder, free=free: usage(1 << 40, 0, free))
-        refusal = pytest.raises(RetimbreError, match=rf"{tmp_path} has 0\.01 GB left: expected 0\.07 GB")
+        refusal = pytest.raises(RetimbreError, match=rf"{tmp_path} has 0\.01 GB left: expected 0\.08 GB")
         with contextlib.nullcontext() if fits else refusal:
-            Output.checked(tmp_path / "clip.wav", None, sound, inputs=())
+            Output.checked(tmp_path / "clip.wav", None, sound, Settings(), inputs=())
 
 
 def test_finding_out_writes_nothing(tmp_path: Path) -> None:

@@ -18,11 +18,14 @@ from retimbre.metrics import transcriber as transcribe
 from retimbre.music import orchestra
 from study import benchmark as app
 from study import methods as rooms
+from study import triplets
 from study.benchmark import benchmark
 from study.methods import Method
 from study.pairs import TUNE
 from study.ranges import RANGES
 from study.recognition import Recogniser, _network
+from study.trial_worker import Judges
+from study.triplets import TripletNetwork
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -95,11 +98,12 @@ def test_the_judge_is_trained_before_trials_that_it_hears(
 ) -> None:
     asked: list[Path] = []
 
-    def untrained(folder: Path, **_: object) -> Recogniser:
+    def untrained(folder: Path, *_: object) -> Judges:
         asked.append(folder)
-        return Recogniser(tuple(RANGES), _network(len(RANGES)).eval())
+        recogniser = Recogniser(tuple(RANGES), _network(len(RANGES)).eval())
+        return Judges(recogniser, TripletNetwork(triplets._network().eval()))
 
-    monkeypatch.setattr(Recogniser, "load_or_train", untrained)
+    monkeypatch.setattr(Judges, "load_or_train", untrained)
     monkeypatch.setattr(app, "PAIRS", [TUNE[0], next(pair for pair in TUNE if pair.kind == "percussive")])
 
     def heads(kind: str) -> str:

@@ -15,13 +15,14 @@ from retimbre.settings import Settings
 from retimbre.sound.audio import Audio
 from retimbre.sound.files import read
 from study import methods as rooms
-from study import trials
+from study import trials, triplets
 from study.methods import METHODS, REFERENCES, Clips, Method, methods
 from study.pairs import TUNE, Pair
 from study.ranges import RANGES
 from study.recognition import Recogniser, _network
-from study.trial_worker import TrialWorker
+from study.trial_worker import Judges, TrialWorker
 from study.trials import Task, load, save, tasks
+from study.triplets import TripletNetwork
 
 pytest.importorskip("midirenderer")
 pytest.importorskip("pretty_midi")
@@ -41,8 +42,8 @@ def _louder(clips: Clips, settings: Settings) -> Audio:
 LOUDER = Method("made louder", "the content, louder", _louder, Settings(strength=0.5))
 
 
-def _run(folder: Path, todo: list[Task], judge: Recogniser | None = None) -> None:
-    worker = TrialWorker(judge)
+def _run(folder: Path, todo: list[Task], judges: Judges | None = None) -> None:
+    worker = TrialWorker(judges)
     for task in todo:
         save(folder, task, worker(task))
 
@@ -68,6 +69,8 @@ def test_a_strength_is_the_settings_but_for_those_that_know_none() -> None:
     assert ours.at(0.3) == Settings(strength=0.3)
     assert ours.at(None) == ours.settings
     made = tasks(TUNE[:2], methods(["musaicing", "kernel", "retimbre"]), [0.3, 1.0])
+    kinds = {task.pair.kind for task in tasks(TUNE, methods(["vocoder"]), []) if task.name == "vocoder"}
+    assert kinds == {"melodic"}
     assert [task.name for task in made[: len(made) // 2]] == [
         *("content-copied", "style-copied", "target", "musaicing", "kernel-0.3", "kernel-1"),
         *("retimbre", "retimbre-0.3", "retimbre-1"),
@@ -121,9 +124,9 @@ def test_what_is_done_is_remembered_and_an_interrupt_loses_the_one_at_hand(
 
 @pytest.mark.skipif(transcribe.missing() is not None, reason="the transcriber is not installed")
 def test_what_is_heard_is_measured_of_pitched_instruments(tmp_path: Path, pair: Pair) -> None:
-    def measured(pair: Pair, method: Method, recogniser: Recogniser | None) -> trials.Measures:
+    def measured(pair: Pair, method: Method, judges: Judges | None) -> trials.Measures:
         task = Task(pair, method)
-        _run(tmp_path, [task], recogniser)
+        _run(tmp_path, [task], judges)
         found = load(tmp_path, task)
         assert found is not None
         return found.measures
@@ -132,7 +135,7 @@ def test_what_is_heard_is_measured_of_pitched_instruments(tmp_path: Path, pair: 
     torch.nn.init.zeros_(network[-1].weight)  # type: ignore[index]
     torch.nn.init.zeros_(network[-1].bias)  # type: ignore[index]
     network[-1].bias.data[list(RANGES).index(pair.style_instrument)] = 3.0  # type: ignore[index]
-    judge = Recogniser(tuple(RANGES), network)
+    judge = Judges(Recogniser(tuple(RANGES), network), TripletNetwork(triplets._network().eval()))
     copied, _, target = REFERENCES
     found = measured(pair, copied, judge)
     share = np.exp(3) / (np.exp(3) + len(RANGES) - 1)
@@ -145,7 +148,14 @@ def test_what_is_heard_is_measured_of_pitched_instruments(tmp_path: Path, pair: 
         "noise": 0,
         "noise_absolute": 0,
     }
-    assert "heard" not in measured(pair, copied, None)
+    assert not {"heard", "cifka"} & set(measured(pair, copied, None))
+    assert "cifka" not in found  # of clips that are too short for the network of triplets
+    longer = replace(pair, seconds=5.0)
+    found = measured(longer, copied, judge)
+    assert found["cifka"]["lsd"] > 5
+    assert found["cifka"]["timbre"] > 0
+    assert found["cifka"]["pitch"] == found["target_distance"]["pitch"]
+    assert measured(longer, target, judge)["cifka"] == pytest.approx({"lsd": 0, "timbre": 0, "pitch": 0})
     drums = replace(next(p for p in TUNE if p.kind == "percussive"), seconds=1.0, soundfont="timgm")
     assert not {"heard", "envelope"} & set(measured(drums, copied, judge))
 

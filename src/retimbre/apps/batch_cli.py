@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 _SOME_FAILED, _NOTHING_STARTED = 1, 2
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(batch)
-
-
 @with_settings
 def batch(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the outputs; made if missing")],

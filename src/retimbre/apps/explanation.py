@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retimbre.alignment.pitch import TONAL
 from retimbre.result import Result
-from retimbre.settings import Settings
+from retimbre.settings import OF_FILES, Settings
 
 _HOW = {
     "none": "content and style stay as they are",
@@ -155,9 +155,13 @@ def notices(result: Result, styles: Sequence[Path], output: str) -> list[str]:
         output: Name of the output.
     """
     lines = _written(result, output)
-    if result.ignored:
-        names, verb = ", ".join(result.ignored), "mean" if len(result.ignored) > 1 else "means"
-        lines.append(f"{names} {verb} nothing here (network {result.settings.network}): left aside")
+    for names, where in (
+        ([n for n in result.ignored if n not in OF_FILES], f"here (network {result.settings.network})"),
+        ([n for n in result.ignored if n in OF_FILES], f"in {output}"),
+    ):
+        if names:
+            verb = "mean" if len(names) > 1 else "means"
+            lines.append(f"{', '.join(names)} {verb} nothing {where}: left aside")
     tonality = result.choices[0].style_tonality if result.choices else ()
     aligned = any(choice.how not in ("none", "parts") for choice in result.choices)
     if result.settings.align == "auto" and not aligned and any(t >= TONAL for t in tonality):

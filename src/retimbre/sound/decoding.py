@@ -139,6 +139,24 @@ def _with_libsndfile(sections: Iterator[Section], name: str) -> Decoded:
             raise _truncated(name, f"{claim[2]} of {claim[1]} bytes of samples are there")
 
 
+_BITS = dict.fromkeys(("PCM_S8", "PCM_U8", "PCM_16", "ALAC_16"), "16")
+_BITS |= dict.fromkeys(("PCM_32", "FLOAT", "DOUBLE"), "float")  # of 32 bits a float keeps as many as are read
+
+
+def bits_of(path: Path) -> str:
+    """Give the bits of a file's samples: ``"16"`` for up to 16, ``"24"``, or ``"float"`` for more.
+
+    24 where its encoding has no such number, as MP3, Vorbis and AAC.
+    """
+    import soundfile
+
+    try:
+        with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as opened:
+            return _BITS.get(opened.subtype, "24")
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        return "24"  # of what PyAV reads, or of a file that is brought in order first
+
+
 def _handle(source: io.RawIOBase | io.BufferedReader) -> Any:
     """Give libsndfile a file by its number: there is no call into Python in which an interrupt is lost."""
     return source.fileno() if isinstance(source, io.BufferedReader) else source

@@ -1,7 +1,7 @@
 """Encoding: the formats that are written, and sound in pieces to one of them, through libsndfile."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from retimbre.errors import InputError, shown
+from retimbre.settings import Settings
 from retimbre.sound.audio import Samples, Sound, recut
+from retimbre.sound.quantisation import Quantiser, is_quantised
 
 _BLOCK = 1 << 16  # frames per write: libsndfile's Vorbis encoder takes its work space from the stack
 
@@ -20,15 +22,18 @@ class Format:
 
     Attributes:
         container: libsndfile's name of the container.
-        encoding: libsndfile's name of the encoding.
+        encodings: libsndfile's names of the encodings, by the bits of a sample: of a lossy format ``""``.
         rates: The rates that it has, in Hz, in order; empty where it has all.
-        is_lossy: Whether it gives back other samples than it was given.
     """
 
     container: str
-    encoding: str
+    encodings: Mapping[str, str]
     rates: tuple[int, ...] = ()
-    is_lossy: bool = False
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether it gives back other samples than it was given."""
+        return "" in self.encodings
 
     def rate_for(self, sample_rate: int) -> int:
         """Give the rate that a sound is written at: its own, else the next higher, else the highest.
@@ -44,14 +49,62 @@ class Format:
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
+_WHOLE = {"16": "PCM_16", "24": "PCM_24"}
+
 FORMATS = {
-    "wav": Format("WAV", "PCM_24"),
-    "flac": Format("FLAC", "PCM_24"),
-    "ogg": Format("OGG", "VORBIS", is_lossy=True),
-    "opus": Format("OGG", "OPUS", _OPUS_RATES, is_lossy=True),
-    "mp3": Format("MP3", "MPEG_LAYER_III", _MP3_RATES, is_lossy=True),
+    "wav": Format("WAV", _WHOLE | {"float": "FLOAT"}),
+    "flac": Format("FLAC", _WHOLE),
+    "ogg": Format("OGG", {"": "VORBIS"}),
+    "opus": Format("OGG", {"": "OPUS"}, _OPUS_RATES),
+    "mp3": Format("MP3", {"": "MPEG_LAYER_III"}, _MP3_RATES),
 }
 """Formats by their suffix."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A format, and what is chosen in it.
+
+    Attributes:
+        format: A key of :data:`FORMATS`.
+        bits: Bits of a sample: ``"16"``, ``"24"`` or ``"float"``; ``""`` in a lossy format.
+        quality: Quality of a lossy format, 0 to 10.
+    """
+
+    format: str
+    bits: str
+    quality: float
+
+    @classmethod
+    def of(cls, format: str, settings: Settings, kept: str = "24") -> "Encoding":
+        """Choose as settings say.
+
+        Args:
+            format: A key of :data:`FORMATS`.
+            settings: ``bits``, ``quality``.
+            kept: Bits of the content; a format without fractions keeps 24 of them.
+
+        Raises:
+            InputError: bits that the format has not.
+
+        >>> Encoding.of("flac", Settings(), kept="float").bits
+        '24'
+        """
+        encodings = FORMATS[format].encodings
+        bits: str = settings.bits
+        if FORMATS[format].is_lossy:
+            bits = ""
+        elif bits == "keep":
+            bits = kept if kept in encodings else "24"
+        if bits not in encodings:
+            others = " or ".join(encodings)
+            raise InputError(f"bits is {bits}: expected {others} for .{format}, or write .wav")
+        return cls(format, bits, settings.quality)
+
+    def ignored(self, settings: Settings) -> tuple[str, ...]:
+        """Name the settings that were set and mean nothing in this format."""
+        name = "bits" if FORMATS[self.format].is_lossy else "quality"
+        return (name,) if getattr(settings, name) != getattr(Settings(), name) else ()
 
 
 def format_of(path: Path, format: str | None) -> str:
@@ -79,10 +132,9 @@ def check_format(format: str, *, sample_rate: int, n_channels: int) -> None:
 
     kind = FORMATS[format]
     rate = kind.rate_for(sample_rate)
+    subtype = next(iter(kind.encodings.values()))
     try:
-        soundfile.write(
-            io.BytesIO(), np.zeros((1, n_channels)), rate, format=kind.container, subtype=kind.encoding
-        )
+        soundfile.write(io.BytesIO(), np.zeros((1, n_channels)), rate, format=kind.container, subtype=subtype)
     except soundfile.LibsndfileError as error:
         raise InputError(
             f".{format} cannot hold {n_channels} channels at {rate} Hz, which the content has: write .wav"
@@ -118,14 +170,17 @@ class Resampled:
         yield np.pad(made, ((0, 0), (0, missing - made.shape[1])))
 
 
-def encode(sound: Sound, file: io.FileIO, format: str, *, gain: float = 1.0) -> int:
+def encode(
+    sound: Sound, file: io.FileIO, encoding: Encoding, *, gain: float = 1.0, limit: float | None = None
+) -> int:
     """Encode a sound into a file that is open for reading and writing.
 
     Args:
         sound: The sound, at any rate.
         file: The file.
-        format: A key of :data:`FORMATS`.
+        encoding: The format, and what is chosen in it.
         gain: Factor of all samples.
+        limit: Highest absolute value of a sample in a format of whole numbers; full scale if ``None``.
 
     Returns:
         The number of samples over full scale, which formats of whole numbers clip.
@@ -135,18 +190,22 @@ def encode(sound: Sound, file: io.FileIO, format: str, *, gain: float = 1.0) -> 
     """
     import soundfile
 
-    kind = FORMATS[format]
-    options: dict[str, Any] = {"format": kind.container, "subtype": kind.encoding}
-    if kind.is_lossy:
-        options["compression_level"] = 0.1  # near the best quality; the default is poor, Opus' 2 LU too quiet
+    kind = FORMATS[encoding.format]
+    options: dict[str, Any] = {"format": kind.container, "subtype": kind.encodings[encoding.bits]}
+    if kind.is_lossy:  # libsndfile's own default is poor, and its Opus 2 LU too quiet
+        options["compression_level"] = min((10 - encoding.quality) / 10, 0.999)  # at 1 it refuses MP3
+    quantise = None
+    if encoding.bits in _WHOLE:
+        is_dithered = encoding.bits == "16" and not is_quantised(sound, 16)
+        quantise = Quantiser(int(encoding.bits), is_dithered=is_dithered, limit=limit)
     rate = kind.rate_for(sound.sample_rate)
     at_rate = sound if rate == sound.sample_rate else Resampled(sound, rate)
     sink, n_over = _Sink(file), 0
     with soundfile.SoundFile(sink, "w", rate, sound.n_channels, **options) as encoder:
         for piece in at_rate.pieces(_BLOCK):
             scaled = piece if gain == 1 else piece * np.float32(gain)
-            n_over += int(np.count_nonzero(np.abs(scaled) > 1))
-            encoder.write(scaled.T)
+            n_over += 0 if quantise is None else int(np.count_nonzero(np.abs(scaled) > 1))
+            encoder.write((scaled if quantise is None else quantise(scaled)).T)
     sink.check()
     return n_over
 

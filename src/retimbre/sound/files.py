@@ -15,9 +15,10 @@ import numpy as np
 
 from retimbre._output import as_path, atomic, check_space, check_writable, is_stream, partial_path
 from retimbre.errors import AudioReadError, InputError, shown
+from retimbre.settings import Settings, check_settings
 from retimbre.sound.audio import Audio, Extent, Samples, Sound, check_rate, collect, recut
-from retimbre.sound.decoding import decoded
-from retimbre.sound.encoding import FORMATS, check_format, encode, format_of
+from retimbre.sound.decoding import bits_of, decoded
+from retimbre.sound.encoding import FORMATS, Encoding, check_format, encode, format_of
 from retimbre.sound.pipes import STDIN, Copy
 
 _ATTEMPTS = 5  # at a level that a codec does not overshoot; the second is enough nearly always
@@ -39,6 +40,7 @@ class Recording:
         n_channels: Number of channels, C.
         n_samples: Number of samples per channel, N.
         is_silent: Whether nothing in it moves (:class:`retimbre.sound.audio.Extent`).
+        bits: Bits of its samples (:func:`retimbre.sound.decoding.bits_of`).
 
     Raises:
         AudioReadError: the file is missing, a folder, empty, truncated, not sound, or holds
@@ -77,6 +79,7 @@ class Recording:
         except InputError as error:
             raise AudioReadError(f"{path} cannot be used: {error}") from error
         self.is_silent = extent.is_silent
+        self.bits = bits_of(self._file)
 
     def pieces(self, length: int) -> Iterator[Samples]:
         """Give the samples in pieces of shape (C, ``length``); the last may be shorter."""
@@ -111,47 +114,58 @@ def check_output(
         raise InputError(f"{path} is one of the inputs: expected another name for the output")
 
 
-def write(path: str | os.PathLike[str], sound: Sound, *, format: str | None = None) -> None:
+def write(
+    path: str | os.PathLike[str], sound: Sound, *, format: str | None = None, settings: Settings | None = None
+) -> None:
     """Write a file of sound, whole or not at all; the suffix says the format, unless it is given.
 
-    WAV and FLAC get 24 bits, and samples over full scale are clipped. Opus and MP3, which have few rates, get
-    the next higher one that they have, or their highest.
+    WAV and FLAC get 24 bits, or those of the file that the sound is, unless the settings say otherwise, and
+    samples over full scale are clipped. Opus and MP3, which have few rates, get the next higher one that they
+    have, or their highest.
 
     Args:
         path: ``.wav``, ``.flac``, ``.ogg`` (Vorbis), ``.opus`` or ``.mp3``.
         sound: Sound to write: an :class:`Audio`, or any other :class:`Sound`.
         format: ``"wav"``, ``"flac"``, ``"ogg"``, ``"opus"`` or ``"mp3"``, for another suffix.
+        settings: ``bits`` and ``quality``; their defaults if ``None``.
 
     Raises:
-        InputError: an unknown suffix or format, a number of channels that the format cannot hold, or
+        InputError: an unknown suffix or format, bits or a number of channels that the format cannot hold, or
             a folder that is missing or cannot be written to.
         RetimbreError: writing failed half-way; nothing is left.
     """
     if not all(hasattr(sound, name) for name in ("pieces", "sample_rate", "n_channels")):
         raise InputError(f"the sound is {shown(sound)} ({type(sound).__name__}): expected an Audio")
     check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
-    _write(Path(path), sound, format_of(Path(path), format), limit=None)
+    encoding = Encoding.of(format_of(Path(path), format), check_settings(settings), kept_bits(sound))
+    _write(Path(path), sound, encoding, limit=None)
 
 
-def _write(path: Path, sound: Sound, format: str, *, limit: float | None) -> tuple[int, float]:
+def kept_bits(sound: Sound) -> str:
+    """Give the bits that a file keeps of a sound: those of its own file, or 24."""
+    return getattr(sound, "bits", "24")
+
+
+def _write(path: Path, sound: Sound, encoding: Encoding, *, limit: float | None) -> tuple[int, float]:
     """Write a file; give the number of samples that were clipped, and the gain.
 
     With a limit no sample of the file as decoded again is over it: codecs overshoot, loud noise by decibels,
     and are then given less, by as much.
     """
+    is_lossy = FORMATS[encoding.format].is_lossy
     with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
         gain = 1.0
         for _ in range(_ATTEMPTS):
             file.seek(0)
             file.truncate()
-            n_over = encode(sound, file, format, gain=gain)
-            if limit is None or not FORMATS[format].is_lossy:
+            n_over = encode(sound, file, encoding, gain=gain, limit=limit)
+            if limit is None or not is_lossy:
                 break
             peak = max(float(np.abs(piece).max(initial=0)) for piece, _ in decoded(temporary, str(path)))
             if peak <= limit:
                 break
             gain *= limit / peak * _UNDER
-    return 0 if FORMATS[format].is_lossy else n_over, gain
+    return n_over, gain
 
 
 @dataclass(frozen=True)
@@ -160,11 +174,11 @@ class Output:
 
     Attributes:
         path: Its name.
-        format: Its format, such as ``"wav"``.
+        encoding: Its format, and what is chosen in it.
     """
 
     path: Path
-    format: str
+    encoding: Encoding
 
     @classmethod
     def checked(
@@ -172,12 +186,22 @@ class Output:
         path: str | os.PathLike[str],
         format: str | None,
         sound: Sound,
+        settings: Settings,
         *,
         inputs: Sequence[str | os.PathLike[str]],
+        bits: str | None = None,
     ) -> "Output":
         """Check before the work that a sound's like can be written; raise as :func:`check_output` does.
 
         The disk must have room for samples and output.
+
+        Args:
+            path: Its name.
+            format: Its format, where its suffix does not say it.
+            sound: The content, or what is as long and wide.
+            settings: ``bits``, ``quality``.
+            inputs: Files that it must not be.
+            bits: Bits to keep, where they are not the sound's.
         """
         check_output(
             path,
@@ -187,8 +211,9 @@ class Output:
             format=format,
         )
         path = Path(path)
-        check_space(path.parent, (4 + 3) * sound.n_channels * sound.n_samples)
-        return cls(path, format_of(path, format))
+        encoding = Encoding.of(format_of(path, format), settings, kept_bits(sound) if bits is None else bits)
+        check_space(path.parent, (4 + 4) * sound.n_channels * sound.n_samples)
+        return cls(path, encoding)
 
 
 @dataclass(frozen=True)
@@ -224,7 +249,8 @@ def deliver(
     if output is None:
         return Delivery(collect(sound), 0, sound.sample_rate)
     path = partial_path(output.path) if is_partial else output.path
-    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=output.format)
-    n_clipped, gain = _write(path, sound, output.format, limit=limit)
-    rate = FORMATS[output.format].rate_for(sound.sample_rate)
+    format = output.encoding.format
+    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
+    n_clipped, gain = _write(path, sound, output.encoding, limit=limit)
+    rate = FORMATS[format].rate_for(sound.sample_rate)
     return Delivery(path, n_clipped, rate, rate != sound.sample_rate, -20 * math.log10(gain))

@@ -375,6 +375,11 @@ def test_history_compares_two_entries_by_keys(player: Any, files: dict[str, Path
         assert player.evaluate(HEARD) == slot
     entries.nth(1).locator("[data-deed=open]").click()
     player.wait_for_function(MIXED)
+    assert player.input_value("#setting-seed") == ""
+    entries.nth(0).locator("[data-deed=open]").click()
+    player.wait_for_function(MIXED)
+    assert player.input_value("#setting-seed") == "7"
+    assert player.evaluate("window.studio.result.transfer.settings.seed") == 7
     player.fill("#setting-seed", "")
 
 
@@ -412,6 +417,10 @@ def test_several_styles_have_weights(tabs: Any, files: dict[str, Path]) -> None:
     tab.wait_for_function(SETTLED)
     styles = tab.evaluate("window.studio.result.transfer.styles")
     assert [style["weight"] for style in styles] == [1, 0.3]
+    tab.locator(".weight input >> visible=true").nth(1).fill("0.8")
+    tab.locator("#entries [data-deed=open]").click()
+    assert tab.locator(".weight output >> visible=true").all_inner_texts() == ["1", "0.3"]
+    tab.wait_for_function("() => window.studio.result.isExact")
     tab.keyboard.press("2")
     tab.keyboard.press("2")
     assert tab.evaluate(HEARD) == "Style 2"

@@ -178,7 +178,7 @@ class RowWorker:
     def _checked(self, row: Row) -> Rec:
         """Check that a row can be done, its files read through; give the file at fault."""
         from retimbre._content import Content
-        from retimbre.sound.encoding import check_format
+        from retimbre.sound.encoding import Encoding, check_format
 
         file = ""
         try:
@@ -189,6 +189,7 @@ class RowWorker:
             file = row.output
             suffix = file.rpartition(".")[2].lower()
             check_format(suffix, sample_rate=sound.sample_rate, n_channels=sound.n_channels)
+            Encoding.of(suffix, row.settings)
         except Exception as error:
             return {"status": "failed", "row": row.number, "file": file, "error": reason(error)}
         return {"status": "fine", "row": row.number}

@@ -6,10 +6,10 @@ from typing import Any
 from retimbre.apps.sessions.limits import Limits
 from retimbre.apps.sessions.records import SessionClip, SessionTransfer
 from retimbre.errors import InputError, shown
-from retimbre.settings import TEXTURE_SECONDS, Settings, plain
+from retimbre.settings import OF_FILES, TEXTURE_SECONDS, Settings, plain
 
-NOT_OFFERED = ("jobs", "device")
-"""Settings of the machine, which are the server's own."""
+NOT_OFFERED = ("jobs", "device", *OF_FILES)
+"""Settings of the machine and of files, which are the server's own."""
 
 _MOST_STRENGTHS = 8
 

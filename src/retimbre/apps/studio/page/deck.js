@@ -129,10 +129,7 @@ export class Deck extends EventTarget {
     if (isPlaying) for (const voice of this.voices) voice.start(at, this.from);
     this.dispatchEvent(new Event("change"));
   }
-  play(at = this.soon) {
-    this.context.resume?.();
-    this.go(this.from, at, true);
-  }
+  play(at = this.soon) { this.context.resume?.(), this.go(this.from, at, true); }
   pause(at = this.soon) { this.go(this.place(at), at, false); }
   seek(place, at = this.soon) { this.go(Math.min(Math.max(place, 0), Math.max(0, this.end(this.heard) - 0.02)), at); }
   setLoop(loop, at = this.soon) {
@@ -140,9 +137,7 @@ export class Deck extends EventTarget {
     this.loop = loop?.map((edge) => this.whole(edge)) ?? null;
     this.go(loop && !this.playing ? this.loop[0] : place, at);
   }
-  ended(voice) {
-    if (this.tracks.get(this.heard)?.includes(voice)) this.pause(), this.seek(0);
-  }
+  ended(voice) { if (this.tracks.get(this.heard)?.includes(voice)) this.pause(), this.seek(0); }
 }
 
 const fade = ({ gain }, to, at) => gain.setTargetAtTime(to, at, FADE / 5);

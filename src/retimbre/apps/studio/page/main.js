@@ -108,10 +108,15 @@ async function begin(kind, settings, isCompared = false) {
   if (!isCompared) open(transfer);
 }
 function open(transfer) {
-  while (wells.length <= transfer.styles.length) addStyle();
-  [transfer.content, ...transfer.styles.map(({ clip }) => clip)].forEach((id, k) => {
-    if (clips.has(id) && wells[k].clip?.id !== id) wells[k].fill(clips.get(id));
+  const { content, styles: mix, settings } = transfer;
+  while (wells.length <= mix.length) addStyle();
+  for (const well of wells.slice(1 + mix.length)) well.remove();
+  [{ clip: content, weight: 1 }, ...mix].forEach(({ clip, weight }, k) => {
+    wells[k].weigh(weight);
+    if (clips.has(clip) && wells[k].clip?.id !== clip) wells[k].fill(clips.get(clip));
   });
+  options.restore(settings);
+  isChosen = settings.strength != null;
   result.open(transfer);
   show();
 }
@@ -167,8 +172,7 @@ function wire() {
 }
 
 async function start() {
-  const studio = await api.getSettings();
-  ({ limits } = studio);
+  const studio = ({ limits } = await api.getSettings());
   await api.openSession(onTransfer, () => say($("notice"), "The session has ended: load this page anew."));
   addWell("content", "Content", "Its notes and rhythm stay.", "1");
   addWell("style", "Style", "Its sound is taken.", "2");

@@ -21,6 +21,12 @@ export class Options {
       return { setting, control };
     });
   }
+  restore(settings) {
+    for (const { setting: { name, default: usual }, control } of this.rows) {
+      control[control.type === "checkbox" ? "checked" : "value"] = settings[name] ?? (control.placeholder ? "" : usual);
+      control.onchange();
+    }
+  }
   get changed() {
     const others = this.rows.filter(({ setting, control }) => valueOf(setting, control) !== setting.default);
     return Object.fromEntries(others.map(({ setting, control }) => [setting.name, valueOf(setting, control)]));

@@ -78,9 +78,7 @@ export class Result extends EventTarget {
     if (this.shapes.size > KEPT && oldest) this.drop(oldest);
     this.dispatchEvent(new Event("change"));
   }
-  drop(strength) {
-    if (this.shapes.delete(strength)) this.deck.remove("result", strength);
-  }
+  drop(strength) { if (this.shapes.delete(strength)) this.deck.remove("result", strength); }
 
   // Mix what is there at once, and ask for the exact sound when the slider rests.
   move(strength) {
@@ -110,9 +108,7 @@ export class Result extends EventTarget {
     await navigator.clipboard?.writeText(text).catch(() => {}); // it may be forbidden: the text is shown
     Object.assign($("copied"), { textContent: text.trim().split("\n").at(-1), title: text });
   }
-  async showPicture() {
-    if (this.isExact) await this.picture.fetch(`${this.path}/picture`, await this.whenExact());
-  }
+  async showPicture() { if (this.isExact) await this.picture.fetch(`${this.path}/picture`, await this.whenExact()); }
 
   draw(view) {
     const far = ([strength]) => Math.abs(strength - (this.strength ?? 0));

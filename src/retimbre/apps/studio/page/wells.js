@@ -19,10 +19,7 @@ export class Well extends EventTarget {
     this.root.onclick = ({ target }) => this[target.dataset.deed]?.();
     this.input.onchange = () => this.input.files[0] && this.take(this.input.files[0]);
     this.input.onclick = () => (this.input.value = ""); // the same file may be chosen again
-    this.find(".weight input").oninput = ({ target: { value } }) => {
-      this.weight = Number(value);
-      this.find("output").textContent = value;
-    };
+    this.find(".weight input").oninput = ({ target: { value } }) => this.weigh(Number(value));
     this.root.ondragenter = this.root.ondragover = this.root.ondragleave = this.root.ondrop = (event) => {
       event.preventDefault();
       this.root.classList.toggle("over", ["dragenter", "dragover"].includes(event.type));
@@ -34,6 +31,7 @@ export class Well extends EventTarget {
   choose() { this.input.click(); }
   remove() { this.fill(null); }
   another() { this.dispatchEvent(new Event("another")); }
+  weigh(weight) { this.find(".weight input").value = this.find("output").textContent = this.weight = weight; }
   complain(line) { say(this.find(".problem"), line); }
 
   async take(file, name = file.name) {
