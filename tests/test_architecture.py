@@ -108,6 +108,8 @@ INSIDE = {
             "measure_cli",
             "demo_cli",
             "networks_cli",
+            "installation",
+            "doctor",
             "cli",
         ),
     ],

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from retimbre import __version__
 from retimbre.apps import batch_cli, interrupts, standard_streams, studio_cli, weights_cli
 from retimbre.apps.compare_cli import compare
 from retimbre.apps.console import say
 from retimbre.apps.demo_cli import demo
+from retimbre.apps.doctor import doctor, show_version
 from retimbre.apps.measure_cli import measure
 from retimbre.apps.networks_cli import networks
 from retimbre.apps.texture_cli import texture
@@ -28,20 +28,16 @@ app = typer.Typer(
 )
 for command in (transfer, batch_cli.batch, studio_cli.studio, texture, compare, measure, demo, networks):
     app.command()(command)
+app.command()(doctor)
 app.add_typer(weights_cli.app, name="weights")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"retimbre {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
 def _top(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="show versions and threads"),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
