@@ -100,6 +100,7 @@ INSIDE = {
             "studio_cli",
             "batch",
             "batch_cli",
+            "contents",
             "weights_cli",
             "transfer_cli",
             "texture_cli",

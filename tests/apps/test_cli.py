@@ -192,7 +192,7 @@ def spoil(folder: Path, kind: str) -> Path:
 
 READ_ERRORS = {
     "a missing file": "does not exist",
-    "a folder": "is a folder",
+    "a folder": "holds no file of sound",
     "an empty file": "is empty",
     "a truncated WAV": "is truncated",
     "a truncated MP3": "is truncated",
@@ -269,7 +269,7 @@ def test_m4a_without_the_package_that_reads_it(clips: Path, tmp_path: Path) -> N
         (["--n-iter", ""], "Invalid value for '--n-iter': '' is none: expected a whole number"),
         (["--strenght", "1"], "--strenght"),
         (["--seed"], "--seed"),
-        (["third.wav"], "third.wav"),
+        (["third.wav"], "3 clips are given and no --style"),
     ],
 )
 def test_arguments_that_cannot_be_used(
@@ -284,9 +284,8 @@ def test_arguments_that_cannot_be_used(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["transfer"], "content"),
+        (["transfer"], "CONTENT"),
         (["transfer", "a.wav", "-o", "b.wav"], "style"),
-        (["transfer", "a.wav", "b.wav"], "--output"),
         (["transpose"], "transpose"),
         (["--nothing"], "--nothing"),
     ],
@@ -302,16 +301,13 @@ def test_arguments_that_are_missing_or_unknown(arguments: list[str], message: st
         ("out.txt", "'.txt': expected one of .wav, .flac, .ogg, .opus, .mp3"),
         ("out", "expected one of"),
         ("missing/out.wav", "missing is not a folder"),
-        ("folder.wav", "is a folder"),
         ("n" * 300 + ".wav", "long"),
     ],
 )
 def test_outputs_that_cannot_be_written(output: str, message: str, clips: Path, tmp_path: Path) -> None:
-    (tmp_path / "folder.wav").mkdir()
     done = run("transfer", clips / "mono.wav", clips / "style.wav", "-o", output, *QUICK, cwd=tmp_path)
     assert message in refusal(done)
-    assert os.listdir(tmp_path) == ["folder.wav"]
-    assert os.listdir(tmp_path / "folder.wav") == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_output_folder_without_permission(clips: Path, tmp_path: Path) -> None:

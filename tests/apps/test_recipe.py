@@ -27,16 +27,20 @@ def test_the_command_is_read_back(
 ) -> None:
     read: list[Any] = []
 
-    def run(content: object, mix: object, settings: Settings, **others: object) -> None:
-        read.extend([str(content), mix, settings])
-        raise KeyboardInterrupt
+    class Transfer:
+        def __init__(self, mix: object, settings: Settings) -> None:
+            read.extend([mix, settings])
 
-    monkeypatch.setattr("retimbre._transfer.transfer", run)
+        def __call__(self, content: object, **others: object) -> None:
+            read.append(str(content))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("retimbre._transfer.Transfer", Transfer)
     monkeypatch.setattr(signal, "signal", lambda *of: None)  # whose handlers the command would change
     words = shlex.split(Recipe("-a;x.wav", styles, settings).command)
     with pytest.raises((InterruptError, KeyboardInterrupt)):
         cli.app(words[1:], standalone_mode=False)
-    content, mix, found = read
+    mix, found, content = read
     assert content == "-a;x.wav"
     assert [(str(path), weight) for path, weight in mix] == styles
     assert found == settings

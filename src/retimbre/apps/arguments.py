@@ -19,6 +19,25 @@ def clip_option(name: str, text: str) -> Any:
 
 CONTENT = clip("content", "clip whose notes and rhythm are kept; - for stdin")
 STYLE = clip("style", "clip whose sound is taken; - for stdin", default=False)
+CONTENTS = typer.Argument(
+    help="clips whose notes and rhythm are kept: files, folders, patterns; - for stdin; after them, where no "
+    "--style is given, the clip whose sound is taken",
+    metavar="CONTENT... [STYLE]",
+    show_default=False,
+)
+STYLES = typer.Option(
+    "--style", "-s", help="FILE or FILE:WEIGHT, several times: their statistics are mixed", metavar="FILE"
+)
+OUTPUTS = typer.Option(
+    "--output",
+    "-o",
+    help="clip to write: .wav .flac .ogg .opus .mp3; - for stdout; of several contents a folder; or "
+    "CONTENT_as_STYLE.wav beside the content, where no file has that name",
+    parser=places.output,
+    metavar="FILE",
+    show_default=False,
+)
+FORCE = typer.Option("--force", "-f", help="overwrite files that -o does not name")
 OUTPUT = typer.Option(
     "--output",
     "-o",

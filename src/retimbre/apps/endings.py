@@ -19,17 +19,18 @@ COMPARED = "making the page of what is done", progress_of_shares
 """Note and bar of a page whose networks run in processes of their own (:func:`paged`)."""
 
 
-def check_end(result: "Result", stop: interrupts.Stop, place: Destination, size: str) -> None:
-    """End with a line and the exit code of a run that ended before its time."""
+def exit_code(result: "Result", stop: interrupts.Stop, place: Destination, size: str) -> int:
+    """Give the exit code of a run; say what is written, if it ended before its time."""
     if result.stopped in ("terminated", "diverged"):
         word, code = "interrupted", interrupts.CODE
         if result.stopped == "diverged":
             word, code = "error: the loss stopped being a number", 2
         say(f"{word}: {place.left(result.path, size)}")
-        raise typer.Exit(code)
+        return code
     if result.stopped == "interrupted" or stop.requested:
         say(f"interrupted: wrote the best result so far{size} to {place.name}")
-        raise typer.Exit(interrupts.CODE)
+        return interrupts.CODE
+    return 0
 
 
 def paged(

@@ -12,7 +12,7 @@ import typer
 
 from retimbre.apps import arguments, interrupts, places, standard_streams
 from retimbre.apps.console import progress, say, summary
-from retimbre.apps.endings import check_end
+from retimbre.apps.endings import exit_code
 from retimbre.apps.flags import with_settings
 from retimbre.settings import TEXTURE_SECONDS, Settings
 
@@ -64,6 +64,7 @@ def texture(
         found = summary(result, style, [(style, 1.0)], place.name if is_there else str(result.path))
         found = {key: value for key, value in (found | {"loop": loop}).items() if key != "content"}
         typer.echo(json.dumps(found), err=place.is_stdout)
-    check_end(result, stop, place, at)
+    if code := exit_code(result, stop, place, at):
+        raise typer.Exit(code)
     if sys.stderr.isatty() and not quiet:
         say(f"{place.name}: made in {result.seconds:.1f} s ({result.stopped})")

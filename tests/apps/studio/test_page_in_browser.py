@@ -420,6 +420,7 @@ def test_several_styles_have_weights(tabs: Any, files: dict[str, Path]) -> None:
     tab.locator(".weight input >> visible=true").nth(1).fill("0.8")
     tab.locator("#entries [data-deed=open]").click()
     assert tab.locator(".weight output >> visible=true").all_inner_texts() == ["1", "0.3"]
+    tab.wait_for_function("() => window.studio.result.isExact")
     tab.keyboard.press("2")
     tab.keyboard.press("2")
     assert tab.evaluate(HEARD) == "Style 2"

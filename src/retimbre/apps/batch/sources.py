@@ -70,7 +70,7 @@ class Product:
         self._mixes: list[Mix] = [((path, 1.0),) for path, _ in styles] if each_style else [styles]
         self._contents: list[tuple[str, str]] = []
         for given in contents:
-            self._contents += _found(given, names.out)
+            self._contents += find_sounds(given, names.out)
 
     def __len__(self) -> int:
         return len(self._mixes) * len(self._contents)
@@ -95,19 +95,27 @@ class Product:
         """Do nothing: all rows are there."""
 
 
-def _found(given: str, out: str) -> list[tuple[str, str]]:
-    """Find the files that an argument means; give each with its folder below what was named."""
+def find_sounds(given: str, out: str = "") -> list[tuple[str, str]]:
+    """Find the files that an argument means; give each with its folder below what was named.
+
+    Args:
+        given: A file, a folder or a pattern.
+        out: Absolute path of a folder whose files are left out, as the outputs go there.
+
+    Raises:
+        InputError: there is none, or the outputs would go among the contents.
+    """
     if not given:
         raise InputError("a content is '': expected a file, a folder or a pattern")
     if os.path.isdir(given):
         root = os.path.abspath(given)
-        if os.path.realpath(root) == os.path.realpath(out):
+        if out and os.path.realpath(root) == os.path.realpath(out):
             raise InputError(f"{given} holds the contents: expected another folder for the output")
         found = list(_walk(root, out))
     elif glob.has_magic(given) and not os.path.lexists(given):
         root = os.path.abspath(_before_magic(given))
         paths = sorted(os.path.abspath(path) for path in glob.iglob(given, recursive=True))
-        files = [path for path in paths if not os.path.isdir(path) and not _is_below(path, out)]
+        files = [path for path in paths if not os.path.isdir(path) and not (out and _is_below(path, out))]
         found = [(path, _folder(path, root)) for path in files]
     else:
         return [(os.path.abspath(given), "")]
