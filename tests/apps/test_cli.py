@@ -124,8 +124,10 @@ def test_every_setting_is_a_flag_with_its_default(tmp_path: Path) -> None:
         value = "" if isinstance(field.default, bool) else r" <\w+>"
         (entry,) = re.findall(rf" --{flag}{value} (.+?)(?= --\w|$)", shown)
         assert field.metadata["help"] in entry
+        assert field.metadata["unit"] in entry
+        default = f"{field.default:g}" if isinstance(field.default, float) else field.default
         told = field.default is not None and field.default is not False
-        assert (f"[default: {field.default}]" in entry) == told
+        assert (f"default {default}]" in entry) == told
         assert "inf" not in entry
 
 

@@ -1,0 +1,74 @@
+"""The command line as Markdown, from the application itself: its pages cannot be older than it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+import typer.main
+
+from retimbre.apps.cli import app
+
+PLACE = "<!-- commands -->"
+"""Comment that the commands take the place of."""
+
+_CODE = re.compile(r"(`[^`]+`)")
+
+
+def markdown() -> str:
+    """Describe every command, those of groups after their group."""
+    top = typer.main.get_command(app)
+    return "\n\n".join(part for name, command in commands(top) for part in _described(name, command)) + "\n"
+
+
+def commands(group: Any, name: str = "retimbre") -> Iterator[tuple[str, Any]]:
+    """Give the commands of a group with their full names, in the order in which they are shown."""
+    for own, command in group.commands.items():
+        if getattr(command, "hidden", False):
+            continue
+        yield f"{name} {own}", command
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name} {own}")
+
+
+def records(name: str, command: Any) -> dict[str, list[tuple[str, str]]]:
+    """List arguments and options as ``--help`` does: their forms and their help, by group.
+
+    Args:
+        name: Full name of the command.
+        command: The command.
+    """
+    context = typer.Context(command, info_name=name)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is None:  # it is hidden
+            continue
+        panel = getattr(parameter, "rich_help_panel", None)
+        kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+        groups.setdefault(panel if isinstance(panel, str) else kind, []).append(record)
+    return groups
+
+
+def _described(name: str, command: Any) -> Iterator[str]:
+    yield f"## {name}"
+    for paragraph in (command.help or "").split("\n\n"):
+        yield escaped(" ".join(paragraph.split()))
+    context = typer.Context(command, info_name=name)
+    pieces = " ".join(command.collect_usage_pieces(context))
+    yield f"```\n{name} {pieces}\n```"
+    for group, found in records(name, command).items():
+        yield f"**{group}**"
+        for form, about in found:
+            yield f"`{' '.join(form.split())}`\n: {escaped(' '.join(about.split()))}"
+
+
+def escaped(text: str) -> str:
+    r"""Escape what Markdown would take for markup, but not code.
+
+    >>> print(escaped("write *.wav <here>, see `retimbre measure_it`"))
+    write \*.wav \<here\>, see `retimbre measure_it`
+    """
+    parts = _CODE.split(text)
+    parts[::2] = [re.sub(r"([\\*_<>\[\]|#~$])", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)
