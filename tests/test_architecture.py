@@ -110,6 +110,8 @@ INSIDE = {
             "measure_cli",
             "demo_cli",
             "networks_cli",
+            "listening",
+            "listening_cli",
             "installation",
             "doctor",
             "cli",
@@ -143,6 +145,7 @@ INSIDE = {
             "display",
         ),
     ],
+    "apps/listening": ["trials", "sounds", "configuration", "ratings"],
     "apps/studio": ["uploads", "application", "guard", "server"],
 }
 

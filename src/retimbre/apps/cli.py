@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from retimbre.apps import batch_cli, interrupts, standard_streams, studio_cli, weights_cli
+from retimbre.apps import batch_cli, interrupts, listening_cli, standard_streams, studio_cli, weights_cli
 from retimbre.apps.compare_cli import compare
 from retimbre.apps.console import say
 from retimbre.apps.demo_cli import demo
@@ -40,6 +40,7 @@ for command in (
 ):
     app.command(cls=Command)(command)
 app.add_typer(weights_cli.app, name="weights")
+app.add_typer(listening_cli.app, name="listening-test")
 
 
 @app.callback()
