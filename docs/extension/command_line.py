@@ -12,7 +12,9 @@ from retimbre.apps.cli import app
 PLACE = "<!-- commands -->"
 """Comment that the commands take the place of."""
 
-_CODE = re.compile(r"(`[^`]+`)")
+# Code; and options that stand in a sentence, with - for a value.
+_CODE = re.compile(r"`([^`]+)`|(?<![\w-])(--?[a-z][\w-]*(?: -(?=\s))?)")
+_MARKUP = re.compile(r"([\\*_<>\[\]|#~$])")
 
 
 def markdown() -> str:
@@ -64,11 +66,14 @@ def _described(name: str, command: Any) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    r"""Escape what Markdown would take for markup, but not code.
+    r"""Escape what Markdown would take for markup, but not code; options become code.
 
-    >>> print(escaped("write *.wav <here>, see `retimbre measure_it`"))
-    write \*.wav \<here\>, see `retimbre measure_it`
+    >>> print(escaped("write *.wav <here>, see `retimbre measure_it` and --json"))
+    write \*.wav \<here\>, see `retimbre measure_it` and `--json`
     """
-    parts = _CODE.split(text)
-    parts[::2] = [re.sub(r"([\\*_<>\[\]|#~$])", r"\\\1", part) for part in parts[::2]]
-    return "".join(parts)
+    parts = []
+    end = 0
+    for found in _CODE.finditer(text):
+        parts += [_MARKUP.sub(r"\\\1", text[end : found.start()]), f"`{found[1] or found[2]}`"]
+        end = found.end()
+    return "".join([*parts, _MARKUP.sub(r"\\\1", text[end:])])

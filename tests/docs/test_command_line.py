@@ -44,5 +44,6 @@ def test_options_are_those_that_help_prints(
 
 
 def test_help_is_not_taken_for_markup() -> None:
-    text = "from *a_b* <c> [default: x] to `--d-e <f>` | $g"
-    assert command_line.escaped(text) == (r"from \*a\_b\* \<c\> \[default: x\] to `--d-e <f>` \| \$g")
+    text = "from *a_b* <c> [default: x] to `--d-e <f>` | $g with --h-i, -j - and k--l"
+    escaped = r"from \*a\_b\* \<c\> \[default: x\] to `--d-e <f>` \| \$g with `--h-i`, `-j -` and k--l"
+    assert command_line.escaped(text) == escaped
