@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: demo test check docs bench faults quality pictures build clean
+.PHONY: demo test check docs bench faults quality pictures build install-check clean
 
 $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "retimbre needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -51,6 +51,10 @@ quality: $(VENV)/ready-test $(VENV)/files
 
 build: $(VENV)/ready-test
 	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+install-check: $(VENV)/ready-release
+	$(BIN)/python -m benchmarks.installation
 
 clean:
 	rm -rf $(VENV) build dist demo quality site
