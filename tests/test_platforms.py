@@ -64,6 +64,57 @@ def test_tests_that_windows_cannot_import_or_do_are_named_in_conftest() -> None:
     assert all((TESTS / name).is_file() for name in named)
 
 
+POSIX = {
+    "os": {
+        "fork",
+        "geteuid",
+        "getuid",
+        "killpg",
+        "mkfifo",
+        "register_at_fork",
+        "sched_getaffinity",
+        "setsid",
+    },
+    "signal": {"SIGALRM", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGUSR1", "pthread_sigmask", "setitimer"},
+}
+"""Names that Python has on Linux and macOS, or on Linux alone."""
+
+
+def without_a_guard(tree: ast.Module) -> list[str]:
+    """List uses of such names in functions that ask neither for the name nor for the system."""
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute):
+            continue
+        module, attribute = ast.unparse(node.value), node.attr
+        if attribute not in POSIX.get(module, ()):
+            continue
+        scope: ast.AST = node
+        while not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+            scope = parents[scope]
+        guards = {f"hasattr({module}, '{attribute}')", "sys.platform", "os.name"}
+        if not guards & {ast.unparse(each) for each in ast.walk(scope) if isinstance(each, ast.expr)}:
+            found.append(f"{module}.{attribute}:{node.lineno}")
+    return found
+
+
+def test_what_a_system_lacks_is_asked_for_before_it_is_used() -> None:
+    told = "def f():\n    os.fork()\ndef g():\n    if hasattr(os, 'fork'):\n        os.fork()\nsignal.SIGKILL"
+    assert without_a_guard(ast.parse(told)) == ["signal.SIGKILL:6", "os.fork:2"]
+    every = {name for _, tree in trees(ROOT) for name in map(ast.unparse, ast.walk(tree))}
+    assert "os.sched_getaffinity" in every  # the package has such names
+    assert {path: found for path, tree in trees(ROOT) if (found := without_a_guard(tree))} == {}
+
+
+def test_a_process_is_taken_to_run_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: str, *modes: str) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(_output, "open", missing, raising=False)
+    assert _output.is_running(os.getpid())
+
+
 def is_text_without_encoding(node: ast.AST) -> bool:
     """Tell whether a call opens or moves text in the encoding of the system, which need not be UTF-8."""
     if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):

@@ -14,6 +14,7 @@ import torch
 
 import retimbre
 from retimbre.apps import installation
+from retimbre.metrics import transcriber
 from retimbre.sound import files
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -55,7 +56,18 @@ def test_packages_of_extras_that_are_missing_are_named(monkeypatch: pytest.Monke
     assert installation.missing_packages("report") == ["jinja2"]
     assert installation.missing_packages("demo") == ["jinja2"]  # by the extra in it
     assert installation.missing_packages("av") == []
-    assert "dask (distributed), demo (jinja2)" in texts()["extras"]
+    told = texts()["extras"]
+    assert "; pip install 'retimbre[dask,demo,report]' for distributed, jinja2" in told
+    assert not {"dask", "demo", "report"} & set(told.partition(" here")[0].split())
+
+
+def test_weights_of_an_extra_that_are_installed_apart_have_their_own_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcriber, "missing", lambda: "basic-pitch")
+    told = texts()["extras"]
+    assert told.endswith(" here; pip install --no-deps basic-pitch for measure")
+    assert "measure" not in told.partition(" here")[0]
 
 
 def test_extras_of_the_package_are_all_told() -> None:

@@ -149,17 +149,20 @@ def _pyav() -> str:
 
 
 def _extras() -> str:
+    """Tell which extras are here, and the lines that bring the others."""
     from retimbre.metrics import transcriber
 
-    here: list[str] = []
-    lacking: list[str] = []
-    for name in USER_EXTRAS:
-        missing = missing_packages(name)
-        if name == "measure" and not missing and transcriber.missing() is not None:
-            missing = ["basic-pitch"]  # is installed apart, without what it asks for
-        (lacking if missing else here).append(f"{name} ({', '.join(missing)})" if missing else name)
-    text = f"{' '.join(here) or 'none'} here"
-    return f"{text}; missing: {', '.join(lacking)}" if lacking else text
+    missing = {name: missing_packages(name) for name in USER_EXTRAS}
+    lacking = [name for name in USER_EXTRAS if missing[name]]
+    here = [name for name in USER_EXTRAS if not missing[name]]
+    parts: list[str] = []
+    if lacking:
+        packages = ", ".join(dict.fromkeys(package for name in lacking for package in missing[name]))
+        parts.append(f"pip install 'retimbre[{','.join(lacking)}]' for {packages}")
+    if "measure" in here and transcriber.missing() is not None:
+        here.remove("measure")  # its weights are installed apart, without what their package asks for
+        parts.append("pip install --no-deps basic-pitch for measure")
+    return "; ".join([f"{' '.join(here) or 'none'} here", *parts])
 
 
 def missing_packages(extra: str) -> list[str]:
