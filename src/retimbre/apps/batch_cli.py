@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SOME_FAILED, _NOTHING_STARTED = 1, 2
 
 
-@with_settings
+@with_settings()
 def batch(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the outputs; made if missing")],
     settings: Settings,

@@ -15,6 +15,7 @@ import typer
 from retimbre import __version__
 from retimbre.apps.places import shown
 from retimbre.errors import printable
+from retimbre.settings import ALGORITHM
 
 if TYPE_CHECKING:
     from retimbre.optim.step import OnStep, Step
@@ -140,6 +141,7 @@ def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], outp
         "spectral_convergence": result.spectral_convergence,
         "versions": {
             "retimbre": __version__,
+            "algorithm": ALGORITHM,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": numpy.__version__,
