@@ -36,7 +36,6 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes stand in the docstring of their class
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
-smartquotes = False  # of two hyphens before an option it makes a dash
 
 
 def setup(app: Any) -> None:

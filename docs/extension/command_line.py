@@ -1,7 +1,8 @@
 """The command line as Markdown, from the application itself: its pages cannot be older than it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -12,7 +13,9 @@ from retimbre.apps.cli import app
 PLACE = "<!-- commands -->"
 """Comment that the commands take the place of."""
 
-_CODE = re.compile(r"(`[^`]+`)")
+# Code; and options that stand in a sentence, with - for a value.
+_CODE = re.compile(r"`([^`]+)`|(?<![\w-])(--?[a-z][\w-]*(?: -(?=\s))?)")
+_MARKUP = re.compile(r"([\\*_<>\[\]|#~$])")
 
 
 def markdown() -> str:
@@ -31,23 +34,28 @@ def commands(group: Any, name: str = "retimbre") -> Iterator[tuple[str, Any]]:
             yield from commands(command, f"{name} {own}")
 
 
-def records(name: str, command: Any) -> dict[str, list[tuple[str, str]]]:
-    """List arguments and options as ``--help`` does: their forms and their help, by group.
+class Recorder:
+    """What a command writes its options to for ``--help``; it keeps them by their headings.
 
-    Args:
-        name: Full name of the command.
-        command: The command.
+    Attributes:
+        width: Columns, which a list of commands is cut to.
+        groups: Forms and help of arguments and options, by heading, in the order of the help.
     """
-    context = typer.Context(command, info_name=name)
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is None:  # it is hidden
-            continue
-        panel = getattr(parameter, "rich_help_panel", None)
-        kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-        groups.setdefault(panel if isinstance(panel, str) else kind, []).append(record)
-    return groups
+
+    def __init__(self) -> None:
+        self.width = 1000
+        self.groups: dict[str, list[tuple[str, str]]] = {}
+        self._title = ""
+
+    @contextmanager
+    def section(self, title: str) -> Iterator[None]:
+        """Begin a section."""
+        self._title = title
+        yield
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], **layout: int) -> None:
+        """Take rows of the section."""
+        self.groups.setdefault(self._title, []).extend(rows)
 
 
 def _described(name: str, command: Any) -> Iterator[str]:
@@ -57,18 +65,24 @@ def _described(name: str, command: Any) -> Iterator[str]:
     context = typer.Context(command, info_name=name)
     pieces = " ".join(command.collect_usage_pieces(context))
     yield f"```\n{name} {pieces}\n```"
-    for group, found in records(name, command).items():
+    recorder = Recorder()
+    command.format_options(context, recorder)
+    recorder.groups.pop("Commands", None)  # they have sections of their own
+    for group, found in recorder.groups.items():
         yield f"**{group}**"
         for form, about in found:
             yield f"`{' '.join(form.split())}`\n: {escaped(' '.join(about.split()))}"
 
 
 def escaped(text: str) -> str:
-    r"""Escape what Markdown would take for markup, but not code.
+    r"""Escape what Markdown would take for markup, but not code; options become code.
 
-    >>> print(escaped("write *.wav <here>, see `retimbre measure_it`"))
-    write \*.wav \<here\>, see `retimbre measure_it`
+    >>> print(escaped("write *.wav <here>, see `retimbre measure_it` and --json"))
+    write \*.wav \<here\>, see `retimbre measure_it` and `--json`
     """
-    parts = _CODE.split(text)
-    parts[::2] = [re.sub(r"([\\*_<>\[\]|#~$])", r"\\\1", part) for part in parts[::2]]
-    return "".join(parts)
+    parts = []
+    end = 0
+    for found in _CODE.finditer(text):
+        parts += [_MARKUP.sub(r"\\\1", text[end : found.start()]), f"`{found[1] or found[2]}`"]
+        end = found.end()
+    return "".join([*parts, _MARKUP.sub(r"\\\1", text[end:])])

@@ -35,6 +35,6 @@ def visit_inline(self: Any, node: Any) -> None:
 
 
 def visit_block(self: Any, node: Any) -> None:
-    """Write a formula on a line of its own; a wide one scrolls by itself."""
-    self.body.append(f'<div class="formula">{rendered(node.astext(), block=True)}</div>')
+    """Write a formula on a line of its own; a wide one scrolls by itself, by keys too."""
+    self.body.append(f'<div class="formula" tabindex="0">{rendered(node.astext(), block=True)}</div>')
     raise nodes.SkipNode

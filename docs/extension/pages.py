@@ -19,7 +19,11 @@ HOW = {
     "quantile": "the content takes the style's levels, then its statistics",
 }
 
+OVERVIEW = "<!-- situations -->"
+"""Comment that a table of the page's situations takes the place of."""
+
 _PLACE = re.compile(r"<!-- situation: ([\w-]+) -->")
+_HEADED = re.compile(r"^## (.+)\n(?:(?!## ).*\n)*?<!-- situation: ([\w-]+) -->", re.MULTILINE)
 _OCTAVES = range(2, 10)  # C2 to C9, whose lines are drawn beside a picture
 _FIGURES = (
     ("kept", "onsets", "rhythm kept"),
@@ -38,8 +42,28 @@ def filled_in(text: str, wanted: str) -> str:
         text: Markdown of a page.
         wanted: :data:`ALL`, or the names of those that are made, with commas; others stay comments.
     """
-    chosen = None if wanted == ALL else wanted.split(",")
-    return _PLACE.sub(lambda at: shown(at[1]) if chosen is None or at[1] in chosen else at[0], text)
+    chosen = _PLACE.findall(text) if wanted == ALL else wanted.split(",")
+    if OVERVIEW in text:
+        text = text.replace(OVERVIEW, overview([row for row in _HEADED.findall(text) if row[1] in chosen]))
+    return _PLACE.sub(lambda at: shown(at[1]) if at[1] in chosen else at[0], text)
+
+
+def overview(rows: list[tuple[str, str]]) -> str:
+    """Write a table of situations in Markdown.
+
+    Args:
+        rows: Heading and name of each.
+    """
+    lines = [
+        f"| | chosen | {' | '.join(label for *_, label in _FIGURES)} |",
+        "|---" * (2 + len(_FIGURES)) + "|",
+    ]
+    for heading, name in rows:
+        outcome = kept(name)
+        cells = [_number(outcome[group][key]) if key in outcome[group] else "-" for group, key, _ in _FIGURES]
+        link = f"[{heading}](#{heading.lower().replace(' ', '-')})"
+        lines.append(f"| {link} | `{outcome['choice']['how']}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def shown(name: str) -> str:

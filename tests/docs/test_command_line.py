@@ -40,9 +40,16 @@ def test_options_are_those_that_help_prints(
     columns = {found for line in told.stdout.splitlines() for found in flag.findall(line[:30])}
     forms = re.findall(r"^`(-.+)`\n: ", sections[name], re.MULTILINE)
     assert {found for form in forms for found in flag.findall(form)} == columns
+    headings = re.findall(r"^([A-Z][a-z]+):$", told.stdout, re.MULTILINE)
+    assert re.findall(r"^\*\*(.+)\*\*$", sections[name], re.MULTILINE) == [
+        heading for heading in headings if heading != "Commands"
+    ]
+    usage = " ".join(told.stdout.partition("\n\n")[0].split()).removeprefix("Usage: ")
+    assert f"```\n{usage}\n```" in sections[name]
     assert len(forms) == len(set(forms))
 
 
 def test_help_is_not_taken_for_markup() -> None:
-    text = "from *a_b* <c> [default: x] to `--d-e <f>` | $g"
-    assert command_line.escaped(text) == (r"from \*a\_b\* \<c\> \[default: x\] to `--d-e <f>` \| \$g")
+    text = "from *a_b* <c> [default: x] to `--d-e <f>` | $g with --h-i, -j - and k--l"
+    escaped = r"from \*a\_b\* \<c\> \[default: x\] to `--d-e <f>` \| \$g with `--h-i`, `-j -` and k--l"
+    assert command_line.escaped(text) == escaped

@@ -61,6 +61,15 @@ def test_a_situation_is_shown_from_the_cache(cache: Path) -> None:
     ]
 
 
+def test_the_overview_has_a_row_for_each_situation_with_a_link(cache: Path) -> None:
+    page = "<!-- situations -->\n\n## One as two\nText.\n\n<!-- situation: melody -->\n\n## Other\n"
+    page += "<!-- situation: speech -->\n"
+    table = pages.filled_in(page, "melody").partition("\n\n")[0].splitlines()
+    assert len(table) == 3
+    assert len({line.count("|") for line in table}) == 1
+    assert table[2] == "| [One as two](#one-as-two) | `notes` | .90 | 1 | -.05 | .32 | - | - |"
+
+
 def test_what_other_code_made_is_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = json.loads((cache / "melody.json").read_text())
     (cache / "melody.json").write_text(json.dumps(record | {"code": "of yesterday"}))
