@@ -39,6 +39,7 @@ POSIX_ALONE = [
     "apps/test_cli.py",
     "apps/test_cli_texture.py",
     "apps/test_cli_weights.py",
+    "apps/test_help.py",
     "apps/test_interrupts.py",
     "apps/test_pipes.py",
     "sound/test_files.py",
