@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from retimbre._block import PreparedStyle, make_block, prepare_style
 from retimbre._content import Content, ContentBlock
+from retimbre._output import is_stream
 from retimbre._runner import Runner
 from retimbre.alignment.registry import check_alignment
 from retimbre.errors import InputError, shown
@@ -142,11 +143,14 @@ class Transfer:
         content = self._opened(content)
         sound = content.sound
         kept = files.kept_bits(sound)
+        origin = self._origin(content)
         target = (
             None
             if output is None
             else files.Output.checked(
-                output, output_format, sound, settings, inputs=[*content.paths, *self._paths]
+                *(output, output_format, sound, settings),
+                inputs=[*content.paths, *self._paths],
+                origin=origin,
             )
         )
         if settings.content_weight is None and settings.strength == 0:
@@ -157,6 +161,7 @@ class Transfer:
                 ignored=_ignored_by(target, settings),
                 delivery=same,
                 bits=kept,
+                origin=origin,
             )
         runner = Runner(len(content.places), jobs=settings.jobs, on_step=on_step)
         made: list[Block] = []
@@ -180,7 +185,14 @@ class Transfer:
             delivery=delivery,
             quieter=quieter + delivery.lowered,
             bits=kept,
+            origin=origin,
         )
+
+    def _origin(self, content: Content) -> files.Origin | None:
+        if not content.paths or is_stream(content.paths[0]):
+            return None
+        style = "+".join(path.stem for path in self._paths)
+        return files.Origin(content.paths[0], content.sound.sample_rate, style)
 
     def _opened(self, content: Clip | Content) -> Content:
         if not isinstance(content, Content):

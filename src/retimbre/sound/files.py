@@ -19,7 +19,9 @@ from retimbre.settings import Settings, check_settings
 from retimbre.sound.audio import Audio, Extent, Samples, Sound, check_rate, collect, recut
 from retimbre.sound.decoding import bits_of, decoded
 from retimbre.sound.encoding import FORMATS, Encoding, check_format, encode, format_of
+from retimbre.sound.metadata import Metadata
 from retimbre.sound.pipes import STDIN, Copy
+from retimbre.sound.tags import read_metadata, write_metadata
 
 _ATTEMPTS = 5  # at a level that a codec does not overshoot; the second is enough nearly always
 _UNDER = 10 ** (-0.02 / 20)
@@ -141,19 +143,53 @@ def write(
     _write(Path(path), sound, encoding, limit=None)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The file of a content, whose tags its output keeps.
+
+    Attributes:
+        path: The file.
+        sample_rate: Its rate in Hz.
+        style: Name of the style, for the title.
+    """
+
+    path: Path
+    sample_rate: int
+    style: str
+
+    def metadata(self) -> Metadata | None:
+        """Read what the file says of its sound; ``None`` where that is nothing, or it is no longer there."""
+        try:
+            return read_metadata(self.path, self.sample_rate).titled(self.style) or None
+        except OSError:
+            return None
+
+
 def kept_bits(sound: Sound) -> str:
     """Give the bits that a file keeps of a sound: those of its own file, or 24."""
     return getattr(sound, "bits", "24")
 
 
-def _write(path: Path, sound: Sound, encoding: Encoding, *, limit: float | None) -> tuple[int, float]:
-    """Write a file; give the number of samples that were clipped, and the gain.
+def _write(
+    path: Path, sound: Sound, encoding: Encoding, *, limit: float | None, metadata: Metadata | None = None
+) -> tuple[int, float, tuple[str, ...]]:
+    """Write a file; give the number of samples that were clipped, the gain, and what metadata it cannot hold.
 
     With a limit no sample of the file as decoded again is over it: codecs overshoot, loud noise by decibels,
     and are then given less, by as much.
     """
+    with atomic(path) as temporary:
+        n_over, gain = _encode(path, temporary, sound, encoding, limit)
+        if metadata is None and encoding.bits != "float":
+            return n_over, gain, ()
+        return n_over, gain, write_metadata(temporary, encoding.format, metadata or Metadata("", 0))
+
+
+def _encode(
+    path: Path, temporary: Path, sound: Sound, encoding: Encoding, limit: float | None
+) -> tuple[int, float]:
     is_lossy = FORMATS[encoding.format].is_lossy
-    with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
+    with temporary.open("w+b", buffering=0) as file:
         gain = 1.0
         for _ in range(_ATTEMPTS):
             file.seek(0)
@@ -175,10 +211,12 @@ class Output:
     Attributes:
         path: Its name.
         encoding: Its format, and what is chosen in it.
+        origin: File whose tags it keeps.
     """
 
     path: Path
     encoding: Encoding
+    origin: Origin | None = None
 
     @classmethod
     def checked(
@@ -190,6 +228,7 @@ class Output:
         *,
         inputs: Sequence[str | os.PathLike[str]],
         bits: str | None = None,
+        origin: Origin | None = None,
     ) -> "Output":
         """Check before the work that a sound's like can be written; raise as :func:`check_output` does.
 
@@ -202,6 +241,7 @@ class Output:
             settings: ``bits``, ``quality``.
             inputs: Files that it must not be.
             bits: Bits to keep, where they are not the sound's.
+            origin: File whose tags are kept, if the setting ``tags`` says so.
         """
         check_output(
             path,
@@ -213,7 +253,7 @@ class Output:
         path = Path(path)
         encoding = Encoding.of(format_of(path, format), settings, kept_bits(sound) if bits is None else bits)
         check_space(path.parent, (4 + 4) * sound.n_channels * sound.n_samples)
-        return cls(path, encoding)
+        return cls(path, encoding, origin if settings.tags == "keep" else None)
 
 
 @dataclass(frozen=True)
@@ -226,6 +266,7 @@ class Delivery:
         sample_rate: Rate that it was written at, in Hz.
         was_resampled: Whether that is another rate than its own, which the format has not.
         lowered: dB by which it was lowered, as its codec overshoots.
+        left_out: Names of what the content's file says of its sound and the format cannot hold.
     """
 
     clip: Audio | Path
@@ -233,6 +274,7 @@ class Delivery:
     sample_rate: int
     was_resampled: bool = False
     lowered: float = 0.0
+    left_out: tuple[str, ...] = ()
 
 
 def deliver(
@@ -251,6 +293,7 @@ def deliver(
     path = partial_path(output.path) if is_partial else output.path
     format = output.encoding.format
     check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
-    n_clipped, gain = _write(path, sound, output.encoding, limit=limit)
+    metadata = None if output.origin is None else output.origin.metadata()
+    n_clipped, gain, left_out = _write(path, sound, output.encoding, limit=limit, metadata=metadata)
     rate = FORMATS[format].rate_for(sound.sample_rate)
-    return Delivery(path, n_clipped, rate, rate != sound.sample_rate, -20 * math.log10(gain))
+    return Delivery(path, n_clipped, rate, rate != sound.sample_rate, -20 * math.log10(gain), left_out)
