@@ -8,7 +8,7 @@ from retimbre._output import atomic
 from retimbre.errors import DependencyError
 from study.estimates import Estimate
 from study.figures import Row, by_kind, table
-from study.methods import REFERENCES
+from study.methods import METHODS, REFERENCES
 from study.trials import Trial
 
 FIGURES = {"lsd": "LSD", "timbre": "timbre"}
@@ -19,8 +19,8 @@ def save_quality(path: str | os.PathLike[str], trials: Sequence[Trial]) -> None:
     """Draw LSD and timbre of every row over the seconds of a core for 10 s of sound, into a PNG.
 
     A column for each kind of pairs; better is up, on logarithmic scales. Rows of one method at several
-    strengths are joined, smaller where a strength was given. The references take no time and are left out:
-    the content copied is the line at 1.
+    strengths are joined, smaller where a strength was given. Bars are standard errors, cut at .4 of the
+    value. The references take no time and are left out: the content copied is the line at 1.
 
     Args:
         path: Where to write, whole or not at all.
@@ -35,7 +35,8 @@ def save_quality(path: str | os.PathLike[str], trials: Sequence[Trial]) -> None:
     except ImportError as error:
         raise DependencyError("matplotlib", extra="report") from error
     kinds = {kind: _drawn(table(ours)) for kind, ours in by_kind(trials).items()}
-    names = list(dict.fromkeys(row.method.name for rows in kinds.values() for row in rows))
+    there = {row.method.name for rows in kinds.values() for row in rows}
+    names = [method.name for method in METHODS if method.name in there]
     figure = Figure(figsize=(3.6 * len(kinds) + 1.6, 7.2), layout="constrained")
     axes = figure.subplots(len(FIGURES), len(kinds), squeeze=False)
     for column, (kind, rows) in enumerate(kinds.items()):
@@ -65,11 +66,12 @@ def save_quality(path: str | os.PathLike[str], trials: Sequence[Trial]) -> None:
             if line == 0:
                 panel.set_title(kind)
             if column == 0:
-                panel.set_ylabel(f"{label}, ratio to the content copied (better is up)")
+                panel.set_ylabel(label)
     handles = [
         axes[0][0].plot([], [], color=f"C{n % 10}", marker="osD^vP"[n % 6], linewidth=0.8, label=name)[0]
         for n, name in enumerate(names)
     ]
+    figure.supylabel("distance to the target, ratio to the content copied (better is up)")
     figure.supxlabel("seconds of a core for 10 s of sound")
     figure.legend(handles=handles, loc="outside right upper", fontsize=9)
     with atomic(path) as temporary:
@@ -85,4 +87,4 @@ def _places(rows: Sequence[Row], key: str) -> tuple[list[float], list[float]]:
 
 
 def _error(estimate: Estimate) -> float:
-    return 0.0 if math.isnan(estimate.error) else min(estimate.error, 0.95 * estimate.value)
+    return 0.0 if math.isnan(estimate.error) else min(estimate.error, 0.6 * estimate.value)

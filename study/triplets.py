@@ -8,7 +8,8 @@ the authors' repository ``cifkao/ss-vq-vae``:
 - *timbre*: one less the cosine of two embeddings of MFCC 2 to 13 by a network of four convolutions, which is
   trained on triplets: two pieces of one source are nearer than a piece of another, by a margin of .1.
   Nothing is downloaded, so that it is trained here, on random music (:mod:`study.exercises`) that both
-  soundfonts play, in as many steps of as many triplets as theirs.
+  soundfonts play, in as many steps of as many triplets as theirs. Of 4000 triplets of other random music it
+  tells .95 (with 6 songs of each instead of 24: .89); the authors have .98 of theirs.
 - *pitch* is :func:`retimbre.metrics.content.pitch_distance`, whose transcriber is another one.
 """
 
@@ -59,7 +60,7 @@ class TripletTraining:
         seed: Seed of songs, weights and draws.
     """
 
-    n_songs: int = 6
+    n_songs: int = 24
     seconds: float = 6.0
     n_steps: int = 922
     batch: int = 16
@@ -122,7 +123,7 @@ class TripletNetwork:
             if clip.seconds < SHORTEST:
                 raise InputError(f"the clip lasts {clip.seconds:.2f} s: expected {SHORTEST:g} s or more")
         ours, theirs = (self.network(mfcc(clip)[None])[0].double() for clip in (one, other))
-        return float(1 - nn.functional.cosine_similarity(ours, theirs, dim=0))
+        return max(0.0, float(1 - nn.functional.cosine_similarity(ours, theirs, dim=0)))
 
 
 def log_spectral_distance(output: Audio, target: Audio) -> float:

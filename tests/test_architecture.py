@@ -114,6 +114,10 @@ INSIDE = {
             "measure_cli",
             "demo_cli",
             "networks_cli",
+            "listening",
+            "listening_cli",
+            "installation",
+            "doctor",
             "cli",
         ),
     ],
@@ -145,6 +149,7 @@ INSIDE = {
             "display",
         ),
     ],
+    "apps/listening": ["trials", "sounds", "configuration", "ratings"],
     "apps/studio": ["uploads", "application", "guard", "server"],
 }
 

@@ -15,6 +15,7 @@ from retimbre.apps.help import GROUPS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = ("transfer", "batch", "studio", "texture", "compare", "measure", "demo", "networks", "weights")
+COMMANDS += ("doctor", "listening-test")
 
 
 def headings(text: str) -> list[str]:
