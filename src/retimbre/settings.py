@@ -239,7 +239,6 @@ class Settings:
         "keep",
         "tags, cover and cue points of the content; all but those from WAV to WAV need the extra 'tags'",
         group="output",
-        changes_samples=False,
     )
     quality: float = _option(
         9.0, "quality of .mp3, .opus and .ogg; more is larger", group="output", low=0, high=10

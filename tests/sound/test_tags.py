@@ -195,6 +195,37 @@ def test_without_mutagen_a_line_says_what_is_missing(tmp_path: Path, run: Callab
         assert "pip install 'retimbre[tags]'" in done.stderr
 
 
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg"])
+def test_damaged_tags_are_named_and_the_sound_is_made(suffix: str, tmp_path: Path) -> None:
+    """Bytes beside the tags change; where the sound can be read, an output is made, with a line or tags."""
+    source = content(tmp_path, suffix)
+    whole, rng = source.read_bytes(), np.random.default_rng(0)
+    places = [at for word in (b"Aria", b"image/png", b"chorus", b"APIC") if (at := whole.find(word)) >= 0]
+    n_made = 0
+    for at in places:
+        data = bytearray(whole)
+        data[at - 12 : at] = rng.bytes(12)
+        source.write_bytes(data)
+        try:
+            _, result = made(source, "flac")
+        except retimbre.AudioReadError:
+            continue
+        n_made += 1
+        assert result.delivery is not None
+    assert n_made or suffix == "ogg"  # whose checksums cover its tags
+
+
+def test_a_picture_that_is_too_large_for_a_format_is_named(tmp_path: Path) -> None:
+    source = content(tmp_path, "mp3")
+    tags = id3.ID3(source)
+    tags.add(id3.APIC(3, "image/png", 4, "back", bytes(1 << 24)))
+    tags.save(source)
+    path, result = made(source, "flac")
+    assert result.delivery is not None
+    assert result.delivery.left_out[0].startswith("all tags (")
+    np.testing.assert_allclose(read(path).samples, read(source).samples, rtol=0, atol=2**-24)
+
+
 def test_the_same_samples_of_floats_are_the_same_bytes(tmp_path: Path) -> None:
     """libsndfile writes the time into the chunk of peaks."""
     data = []

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from retimbre.errors import DependencyError, RetimbreError
+from retimbre.errors import DependencyError, shown
 from retimbre.sound.metadata import (
     OF_ENCODERS,
     Marks,
@@ -33,12 +33,15 @@ _REWRITTEN = ("TIT2", "TSSE", "TLEN", "TENC", "CHAP", "CTOC", "APIC")
 
 
 def read(path: Path, sample_rate: int) -> Metadata:
-    """Read the tags of a file; of what mutagen does not know, or cannot read, nothing but that."""
+    """Read the tags of a file; of tags that are damaged, or of another format, that there are some."""
     try:
         with path.open("rb") as file:
-            opened: Any = mutagen.File(file)
-    except (mutagen.MutagenError, ValueError, UnicodeError) as fault:
-        return Metadata("", sample_rate, left_out=(f"tags, which are damaged ({fault})",))
+            return _of_file(mutagen.File(file), sample_rate)
+    except Exception as fault:  # of any kind: the sound is fine, whatever is beside it
+        return Metadata("", sample_rate, left_out=(f"damaged tags ({shown(fault)})",))
+
+
+def _of_file(opened: Any, sample_rate: int) -> Metadata:
     if isinstance(opened, (mp3.MP3, aiff.AIFF)):
         return Metadata("", 0) if opened.tags is None else _of_frames(opened.tags, sample_rate, "mp3")
     if isinstance(opened, flac.FLAC):
@@ -60,39 +63,47 @@ def write(path: Path, format: str, metadata: Metadata) -> list[str]:
     """Write tags into a file; name what it cannot hold.
 
     Raises:
-        RetimbreError: mutagen cannot write them.
+        OSError: the file cannot be written.
     """
     try:
         if format == "mp3":
             _frames(metadata).save(str(path), v2_version=4)
             return own_names(metadata)
         kind: Any = {"flac": flac.FLAC, "ogg": oggvorbis.OggVorbis, "opus": oggopus.OggOpus}[format]
-        opened: Any = kind(str(path))
-        if opened.tags is None:
-            opened.add_tags()
-        for name, texts in with_chapters(metadata.tags, metadata.marks, metadata.sample_rate).items():
-            opened.tags[name] = texts
-        pictures = [_flac_picture(picture) for picture in metadata.pictures]
-        if format == "flac":
-            for picture in pictures:
-                opened.add_picture(picture)
-            if "cuesheet" in metadata.own:
-                opened.metadata_blocks.append(metadata.own["cuesheet"])
-                opened.cuesheet = metadata.own["cuesheet"]
-        elif pictures:
-            opened.tags[_COVER] = [base64.b64encode(picture.write()).decode("ascii") for picture in pictures]
-        opened.save()
+        _add_comments(kind(str(path)), metadata)
         return own_names(metadata, keeps="cuesheet" if format == "flac" else "")
-    except mutagen.MutagenError as fault:
-        raise RetimbreError(f"the tags cannot be written ({fault}): expected --tags none") from fault
+    except (mutagen.MutagenError, ValueError) as fault:
+        for each in (fault.__cause__, fault.__context__, *fault.args):
+            if isinstance(each, OSError):
+                raise each from fault
+        return [f"all tags ({shown(fault)})"]  # such as a picture that is too large for the format
+
+
+def _add_comments(opened: Any, metadata: Metadata) -> None:
+    """Write comments, pictures and a cue sheet into a file of FLAC or Ogg."""
+    if opened.tags is None:
+        opened.add_tags()
+    for name, texts in with_chapters(metadata.tags, metadata.marks, metadata.sample_rate).items():
+        opened.tags[name] = texts
+    pictures = [_flac_picture(picture) for picture in metadata.pictures]
+    if isinstance(opened, flac.FLAC):
+        sheet: Any = metadata.own.get("cuesheet")
+        for picture in pictures:
+            opened.add_picture(picture)
+        if sheet is not None:
+            opened.metadata_blocks.append(sheet)
+            opened.cuesheet = sheet
+    elif pictures:
+        opened.tags[_COVER] = [base64.b64encode(picture.write()).decode("ascii") for picture in pictures]
+    opened.save()
 
 
 def of_id3(data: bytes, sample_rate: int) -> Metadata:
     """Read a tag of ID3 by itself."""
     try:
         return _of_frames(id3.ID3(io.BytesIO(data)), sample_rate, "wav")
-    except mutagen.MutagenError:
-        return Metadata("wav", sample_rate)
+    except Exception as fault:  # as in read
+        return Metadata("wav", sample_rate, left_out=(f"damaged tags ({shown(fault)})",))
 
 
 def as_id3(metadata: Metadata) -> bytes:

@@ -90,6 +90,7 @@ def _of_wav(path: Path, sample_rate: int) -> Metadata:
                 tags={**more.tags, **found.tags},
                 pictures=more.pictures,
                 marks=found.marks or more.marks,
+                left_out=(*found.left_out, *more.left_out),
             )
     return replace(found, own={key: value for key, value in own.items() if value})
 
