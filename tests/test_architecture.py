@@ -44,7 +44,7 @@ INSIDE = {
             "tag_files",
             "tags",
         ),
-        *("files", "spool", "loudness", "limiter"),
+        *("files", "outputs", "spool", "loudness", "limiter"),
         *("stft", "mel", "resampling"),
         *("stereo", "phase", "blocks", "clips", "loops"),
     ],

@@ -13,9 +13,8 @@ from retimbre.alignment.target import Choice
 from retimbre.errors import InputError
 from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
-from retimbre.sound import files, player
+from retimbre.sound import files, outputs, player
 from retimbre.sound.audio import Audio, Samples, as_array
-from retimbre.sound.files import Delivery
 from retimbre.sound.limiter import LIMIT
 
 
@@ -75,10 +74,10 @@ class Result:
     stopped: StopReason
     seconds: float
     ignored: tuple[str, ...] = ()
-    delivery: Delivery | None = None
+    delivery: outputs.Delivery | None = None
     quieter: float = 0.0
     bits: str = "24"
-    origin: files.Origin | None = None
+    origin: outputs.Origin | None = None
 
     @property
     def path(self) -> Path:
@@ -143,16 +142,16 @@ class Result:
     def _mean(self, of: Callable[[Block], float], otherwise: float) -> float:
         return fmean(map(of, self.blocks)) if self.blocks else otherwise
 
-    def save(self, path: str | os.PathLike[str]) -> Delivery:
+    def save(self, path: str | os.PathLike[str]) -> outputs.Delivery:
         """Write the clip; the suffix says the format (:func:`retimbre.write`), settings its bits and quality.
 
         No sample of the file as decoded again is over -1 dBFS, but for strength 0.
         """
         audio = self.audio
-        output = files.Output.checked(
+        output = outputs.Output.checked(
             path, None, audio, self.settings, inputs=(), bits=self.bits, origin=self.origin
         )
-        return files.deliver(audio, output, limit=None if self.stopped == "untouched" else LIMIT)
+        return outputs.deliver(audio, output, limit=None if self.stopped == "untouched" else LIMIT)
 
 
 def _shortly(choice: Choice) -> str:
