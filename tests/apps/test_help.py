@@ -91,6 +91,11 @@ def test_an_error_names_what_is_near(arguments: tuple[str, ...], near: str, run:
     )
 
 
+def test_nothing_far_away_is_named(run: Run, tmp_path: Path) -> None:
+    done = run("texture", "a.wav", "-o", "b.wav", "--strength", "1", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "retimbre: error: No such option: --strength\n")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
