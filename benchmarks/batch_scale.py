@@ -4,7 +4,6 @@ Every part: ``python benchmarks/batch_scale.py``; one: ``--only rows``. On a mac
 """
 
 import argparse
-import json
 import os
 import resource
 import signal
@@ -118,6 +117,32 @@ print(time.process_time() - began)
     print(f"of which {1000 * slope - alone:.2f} ms are overhead")
 
 
+def row(folder: Path) -> None:
+    """Measure what a row of 10 s of played music takes of a processor, and of disks."""
+    music(folder)
+    path = manifest(folder, len(_PLAYED), len(_PLAYED))
+    script = f"""
+import time, retimbre
+restyle = retimbre.Transfer("{folder}/s.wav")
+times = [time.process_time()]
+for n in range({len(_PLAYED)}):
+    restyle(f"{folder}/c{{n}}.wav", output="{folder}/loop.wav")
+    times.append(time.process_time())
+print(times[1] - times[0], (times[-1] - times[1]) / {len(_PLAYED) - 1})
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    first, each = map(float, ran.stdout.split())
+    print(f"processor time of a row of 10 s: {each:.2f} s, of the first, with its style, {first:.2f} s")
+    command = batch("--manifest", path, "-o", folder / "out", "-q")
+    subprocess.run([*command, "--workers", "1"], check=True)
+    found = {"content": "c*.wav", "output": "out/*/*.wav", "record": "out/results.jsonl"}
+    sizes = {name: sum(each.stat().st_size for each in folder.glob(kind)) for name, kind in found.items()}
+    print(", ".join(f"{size // len(_PLAYED)} bytes of a {name}" for name, size in sizes.items()))
+
+
 def rows(folder: Path) -> None:
     """Do ten thousand rows, and watch the memory."""
     ground(folder)
@@ -178,11 +203,6 @@ def workers(folder: Path) -> None:
     one, two, again = (wall(f"{n}-{k}", "--workers", str(n)) for n, k in ((1, 0), (2, 0), (1, 1)))
     ratio = (one + again) / 2 / two
     print(f"16 clips of 10 s: one worker {one:.1f} and {again:.1f} s, two {two:.1f} s: {ratio:.2f} times")
-    records = [json.loads(line) for line in (folder / "1-0" / "results.jsonl").read_text().splitlines()]
-    seconds = [record["seconds"] for record in sorted(records, key=lambda record: int(record["row"]))]
-    print(f"one worker: {np.mean(seconds[1:]):.2f} s a row, {seconds[0]:.2f} s the first with its style")
-    sizes = [sum(path.stat().st_size for path in folder.glob(kind)) for kind in ("c*.wav", "1-0/0000/*.wav")]
-    print(f"bytes of a content {sizes[0] // len(_PLAYED)}, of an output {sizes[1] // len(_PLAYED)}")
     for n_workers in (1, 2):
         cluster = Cluster(folder / f"cluster-{n_workers}", os.environ, n_workers)
         try:
@@ -222,6 +242,7 @@ def dask_rows(folder: Path) -> None:
 
 PARTS: dict[str, Callable[[Path], None]] = {
     "overhead": overhead,
+    "row": row,
     "rows": rows,
     "million": million,
     "workers": workers,

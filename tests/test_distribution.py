@@ -126,7 +126,17 @@ def test_the_workflow_checks_what_make_check_does() -> None:
         assert f"run: {re.sub(' --cache-dir [^ ]+', '', step)}\n" in told, step
 
 
-OPTIONAL = ("av", "dask", "distributed", "jinja2", "matplotlib", "midirenderer", "onnxruntime", "pretty_midi")
+OPTIONAL = (
+    "av",
+    "dask",
+    "distributed",
+    "jinja2",
+    "matplotlib",
+    "midirenderer",
+    "mutagen",
+    "onnxruntime",
+    "pretty_midi",
+)
 
 
 def test_the_package_works_without_any_extra(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def meant(name: object, names: Iterable[str]) -> str:
     >>> meant("strenght", ["strength", "seed"]), meant("x", ["strength", "seed"])
     ('; did you mean strength?', '')
     """
-    found = get_close_matches(str(name).lower(), list(names), n=1)
+    found = get_close_matches(name.lower(), list(names), n=1) if isinstance(name, str) else []
     return f"; did you mean {found[0]}?" if found else ""
 
 

@@ -235,6 +235,11 @@ class Settings:
         "bits of a sample in .wav and .flac: the content's, or 24 where it has none; 16 are dithered",
         group="output",
     )
+    tags: Literal["keep", "none"] = _option(
+        "keep",
+        "tags, cover and cue points of the content; all but those from WAV to WAV need the extra 'tags'",
+        group="output",
+    )
     quality: float = _option(
         9.0, "quality of .mp3, .opus and .ogg; more is larger", group="output", low=0, high=10
     )

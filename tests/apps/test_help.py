@@ -14,7 +14,10 @@ import soundfile
 from retimbre.apps.help import GROUPS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ("transfer", "batch", "studio", "texture", "compare", "measure", "demo", "networks", "weights")
+COMMANDS = (
+    *("transfer", "batch", "studio", "texture", "compare", "measure", "demo", "networks", "weights"),
+    *("doctor", "listening-test"),
+)
 
 
 def headings(text: str) -> list[str]:
@@ -34,6 +37,16 @@ def test_the_help_of_a_transfer_fits_two_screens_in_groups(run: Run, tmp_path: P
     assert len(text.splitlines()) <= 100
     assert max(map(len, text.splitlines())) <= 80
     assert headings(text) == ["Arguments", *GROUPS.values()]
+
+
+@pytest.mark.parametrize("command", ["batch", "texture", "compare", "demo"])
+def test_the_options_of_a_command_alone_come_first(command: str, run: Run, tmp_path: Path) -> None:
+    text = run(command, "--help", cwd=tmp_path).stdout
+    found = [heading for heading in headings(text) if heading != "Arguments"]
+    assert found[0] == "Options"
+    assert found[-1] == "Messages"
+    assert text.index("--output") > text.index("Files:")
+    assert text.rindex("--help") > text.index("Messages:")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +89,11 @@ def test_an_error_names_what_is_near(arguments: tuple[str, ...], near: str, run:
     assert re.fullmatch(rf"retimbre: error: .*[Dd]id you mean {re.escape(near)}\?\n", done.stderr), (
         done.stderr
     )
+
+
+def test_nothing_far_away_is_named(run: Run, tmp_path: Path) -> None:
+    done = run("texture", "a.wav", "-o", "b.wav", "--strength", "1", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "retimbre: error: No such option: --strength\n")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Everything heavy is imported when a command runs.
 """
 
 import sys
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -59,8 +60,10 @@ def _message(error: Exception) -> str:
     """Give the line of an error; of an option that is none with the nearest that is."""
     if not isinstance(error, typer.TyperException):
         return str(error)
-    if near := getattr(error, "possibilities", None):
-        return f"{error.message}; did you mean {near[0]}?"
+    if options := getattr(error, "possibilities", None):
+        names = {option.lstrip("-"): option for option in options}  # the dashes are alike in all
+        near = get_close_matches(getattr(error, "option_name", "").lstrip("-"), names, n=1)
+        return f"{error.message}; did you mean {names[near[0]]}?" if near else error.message
     return error.format_message()
 
 

@@ -133,6 +133,7 @@ def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], outp
         "ignored": result.ignored,
         "quieter": result.quieter,
         "clipped": 0 if result.delivery is None else result.delivery.n_clipped,
+        "left_out": () if result.delivery is None else result.delivery.left_out,
         "sample_rate": None if result.delivery is None else result.delivery.sample_rate,
         "evaluations": len(result.steps),
         "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},

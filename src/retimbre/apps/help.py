@@ -28,24 +28,23 @@ class Command(TyperCommand):
         return [re.sub(r"^\{(.*\.\.\..*)\}\.\.\.$", r"\1", piece) for piece in pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and options."""
-        arguments: list[tuple[str, str]] = []
-        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS.values()}
-        others: list[tuple[str, str]] = []
+        """Write arguments, the options that are the command's own, and the others in their groups."""
+        titles = ("Arguments", "Options", *GROUPS.values())
+        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
+        helps: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is None:
                 continue
             if param.param_type_name == "argument":
-                arguments.append((param.metavar or record[0], record[1]))
+                groups["Arguments"].append((param.metavar or record[0], record[1]))
+            elif param.name == "help":
+                helps.append(record)
             else:
-                groups.get(getattr(param, "rich_help_panel", None) or "", others).append(record)
-        used = {title: records for title, records in groups.items() if records}
-        used.setdefault("Messages" if used else "Options", []).extend(others)
-        for title, records in [("Arguments", arguments), *used.items()] if arguments else used.items():
-            _write(formatter, title, records)
-
-
-def _write(formatter: Any, title: str, records: list[tuple[str, str]]) -> None:
-    with formatter.section(title):
-        formatter.write_dl(records, col_max=_COLUMN)
+                groups[getattr(param, "rich_help_panel", None) or "Options"].append(record)
+        last = "Messages" if any(groups[title] for title in GROUPS.values()) else "Options"
+        groups[last] += helps
+        for title, records in groups.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records, col_max=_COLUMN)

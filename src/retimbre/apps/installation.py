@@ -17,7 +17,7 @@ from typing import NamedTuple
 from retimbre import __version__
 from retimbre._threads import usable_cores
 
-USER_EXTRAS = ("av", "dask", "demo", "measure", "report")
+USER_EXTRAS = ("av", "dask", "demo", "measure", "report", "tags")
 """Extras that add something to the package, and nothing to its development."""
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([a-z,]+)\])?[^;]*;.*extra\s*==\s*['\"]([a-z]+)['\"]")

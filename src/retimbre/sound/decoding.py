@@ -185,6 +185,8 @@ def _with_av(path: Path, name: str) -> Decoded:
     try:
         with path.open("rb") as file, av.open(file, "r") as container:
             stream = container.streams.audio[0]
+            if stream.codec_context is None:  # PyAV up to 18.0 decodes it all the same, and the process ends
+                raise ValueError("no decoder for its encoding is known")
             packed = av.AudioResampler(format="flt")  # of more than 8 planes PyAV loses the memory
             kind: tuple[int, int] | None = None
             n_samples = 0
