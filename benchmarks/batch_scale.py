@@ -193,7 +193,7 @@ def million(folder: Path) -> None:
 def workers(folder: Path) -> None:
     """Do 10 s of played music by one worker and by two, and on a cluster."""
     music(folder)
-    path = manifest(folder, len(_PLAYED), len(_PLAYED))
+    path = manifest(folder, 4 * len(_PLAYED), len(_PLAYED))
 
     def wall(name: str, *options: str) -> float:
         began = time.monotonic()
@@ -202,7 +202,7 @@ def workers(folder: Path) -> None:
 
     one, two, again = (wall(f"{n}-{k}", "--workers", str(n)) for n, k in ((1, 0), (2, 0), (1, 1)))
     ratio = (one + again) / 2 / two
-    print(f"16 clips of 10 s: one worker {one:.1f} and {again:.1f} s, two {two:.1f} s: {ratio:.2f} times")
+    print(f"64 clips of 10 s: one worker {one:.1f} and {again:.1f} s, two {two:.1f} s: {ratio:.2f} times")
     for n_workers in (1, 2):
         cluster = Cluster(folder / f"cluster-{n_workers}", os.environ, n_workers)
         try:
