@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 
-.PHONY: demo test check docs bench faults quality pictures build clean
+.PHONY: demo test check docs bench faults quality pictures build install-check clean
 
 $(VENV)/ready-%: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "retimbre needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -28,6 +28,8 @@ check: $(VENV)/ready-test $(VENV)/files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
 	$(BIN)/python -m pytest
 
 docs: $(VENV)/ready-docs
@@ -49,6 +51,10 @@ quality: $(VENV)/ready-test $(VENV)/files
 
 build: $(VENV)/ready-test
 	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+install-check: $(VENV)/ready-release
+	$(BIN)/python -m benchmarks.installation
 
 clean:
 	rm -rf $(VENV) build dist demo quality site

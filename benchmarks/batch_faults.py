@@ -1,6 +1,7 @@
 """Faults of a batch with real processes: how many rows are done, lost and repeated.
 
-Every fault as a table: ``python benchmarks/batch_faults.py``; one: ``--only disk``.
+Every fault as a table: ``python benchmarks/batch_faults.py``; one: ``--only disk``; on a cluster of Dask,
+which needs the extra ``dask``: ``--where dask``, and by bytes: ``--where ship``.
 """
 
 import argparse
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from batch_ground import RATE, Counts, Ground, is_running, kill
+from batch_cluster import Cluster
+from batch_cluster_faults import CLUSTER_FAULTS, N_ROWS
+from batch_ground import RATE, Counts, Ground, done, expect, is_running, kill, parent
 
 Fault = Callable[[Ground], None]
 
@@ -27,18 +30,6 @@ jumps = itertools.cycle([0, 86_400, -86_400, 40 * 86_400])
 time.time = lambda: real() + next(jumps)
 time.time_ns = lambda: reals() + 10**9 * next(jumps)
 """
-
-
-def expect(condition: object, message: object) -> None:
-    """Check what a fault must lead to."""
-    if not condition:
-        raise AssertionError(message)
-
-
-def done(ground: Ground, *options: str | Path) -> None:
-    """Run the batch again, which must do all that is left."""
-    code, stderr = ground.run(*options)
-    expect(code == 0, stderr)
 
 
 def worker_killed(ground: Ground) -> None:
@@ -116,7 +107,7 @@ def disk_full(ground: Ground) -> None:
     # 64 MB are left free in any case; beyond them there is room for some of the outputs.
     script = f"""
         mount -t tmpfs -o size=80m tmpfs {ground.out} || exit 99
-        head -c 16700k /dev/zero > {ground.out}/.ballast
+        head -c 16300k /dev/zero > {ground.out}/.ballast
         {command}
         echo first $? >&2
         rm {ground.out}/.ballast
@@ -216,13 +207,15 @@ def shards(ground: Ground) -> None:
     """Three shards share a folder, and one of them is killed and started again."""
     wait = ground.trap("wait", 3)
     batches = [ground.start("--workers", "1", "--shard", f"{n}/3") for n in (1, 2, 3)]
-    ground.worker_at(3)
-    kill(batches[0].pid)
+    driver = parent(ground.worker_at(3))
+    kill(driver)
     for batch in batches:
         ground.ended(batch)
-    expect([batch.returncode for batch in batches[1:]] == [0, 0], "the others go on")
+    codes = {batch.pid: batch.returncode for batch in batches}
+    expect(all(code == 0 for pid, code in codes.items() if pid != driver), "the others go on")
     wait.unlink()
-    done(ground, "--workers", "1", "--shard", "1/3")
+    number = 1 + list(codes).index(driver)
+    done(ground, "--workers", "1", "--shard", f"{number}/3")
 
 
 def line_torn(ground: Ground) -> None:
@@ -265,30 +258,49 @@ FAULTS: dict[str, Fault] = {
 """Faults by a short name."""
 
 
-def counted(name: str, folder: Path) -> Counts:
+def counted(name: str, folder: Path, where: str) -> Counts:
     """Let a fault happen in an empty folder; give what became of the rows."""
-    ground = Ground(folder)
+    cluster = None
+    if where == "local":
+        ground = Ground(folder)
+    else:
+        ground = Ground(folder, N_ROWS.get(name, 16))
+        cluster = Cluster(folder / "cluster", ground.environment)
+        ground.where = ("--dask", cluster.address, *(["--ship"] if where == "ship" else []))
     try:
-        FAULTS[name](ground)
+        if cluster is None:
+            FAULTS[name](ground)
+        else:
+            CLUSTER_FAULTS[name](ground, cluster)
         expect(not ground.leftovers(), ground.leftovers())
         return ground.counts()
     finally:
         ground.kill_all()
+        if cluster is not None:
+            cluster.end()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", choices=list(FAULTS), action="append")
+    parser.add_argument("--where", choices=["local", "dask", "ship"], default="local")
+    parser.add_argument("--only", choices=sorted({*FAULTS, *CLUSTER_FAULTS}), action="append")
     arguments = parser.parse_args()
+    titles = {name: fault.__doc__ or name for name, fault in FAULTS.items()}
+    if arguments.where != "local":
+        titles = {name: fault.__doc__ or name for name, fault in CLUSTER_FAULTS.items()}
     print("| fault | rows | done | failed, recorded | lost | repeated |\n|---|---|---|---|---|---|")
     lost = 0
-    for name in arguments.only or FAULTS:
-        title = (FAULTS[name].__doc__ or name).rstrip(".")
-        with tempfile.TemporaryDirectory(prefix="batch-") as folder:
+    for name in arguments.only or titles:
+        title = titles[name].rstrip(".")
+        with tempfile.TemporaryDirectory(prefix="batch-", ignore_cleanup_errors=True) as folder:
             try:
-                found = counted(name, Path(folder))
+                found = counted(name, Path(folder), arguments.where)
             except NotImplementedError as error:
                 print(f"| {title} | {error} | | | | |", flush=True)
+                continue
+            except (AssertionError, TimeoutError) as error:
+                print(f"{title}: {error}", file=sys.stderr, flush=True)
+                lost += 1
                 continue
         lost += found.lost
         cells = (found.rows, found.done, found.failed, found.lost, found.repeated)

@@ -81,14 +81,20 @@ class Ground:
         folder: An empty folder.
         n_rows: Number of rows.
         seconds: Length of a content.
+        where: Options of a batch that say where the work is done.
+        is_made: Whether the folder holds all this already.
     """
 
     folder: Path
     n_rows: int = 16
     seconds: float = 0.3
+    where: Sequence[str] = ("--workers", "2")
+    is_made: bool = False
     processes: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.is_made:
+            return
         rng = np.random.default_rng(0)
         for row in range(1, self.n_rows + 1):
             time_ = np.arange(round(self.seconds * RATE))
@@ -164,8 +170,8 @@ class Ground:
         return [sys.executable, "-m", "retimbre", "batch", *rows, *map(str, options)]
 
     def start(self, *options: str | Path, group: bool = False) -> "subprocess.Popen[str]":
-        """Start the batch, with two workers unless the options say otherwise."""
-        where = [] if {"--workers", "--dask"} & set(map(str, options)) else ["--workers", "2"]
+        """Start the batch, as :attr:`where` says unless the options say otherwise."""
+        where = () if "--workers" in options else self.where
         process = subprocess.Popen(
             self.command(*where, *options),
             env=self.environment,
@@ -221,6 +227,18 @@ class Ground:
         return [*found, *(self.out / ".retimbre" / "work").iterdir()]
 
 
+def expect(condition: object, message: object) -> None:
+    """Check what a fault must lead to."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def done(ground: Ground, *options: str | Path) -> None:
+    """Run the batch again, which must do all that is left."""
+    code, stderr = ground.run(*options)
+    expect(code == 0, stderr)
+
+
 def is_whole(output: Path, content: Path) -> bool:
     """Tell whether an output can be read and is as long as its content."""
     try:
@@ -235,6 +253,11 @@ def is_running(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return False
+
+
+def parent(pid: int) -> int:
+    """Give the process that started a process."""
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
 
 
 def kill(pid: int, signum: signal.Signals = signal.SIGKILL) -> None:

@@ -7,30 +7,15 @@ from pathlib import Path
 
 import torch
 
-from retimbre import Settings, transfer
-from retimbre.apps.demo import PAIRS
+from retimbre import transfer
 from retimbre.losses.kernel import KernelStyle
 from retimbre.losses.terms import NetworkStyle, Style
-from retimbre.music.orchestra import render
 from retimbre.networks.shallow import Shallow
 from study.pairs import REPORT
 from study.pictures import save_spectrograms
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTHS, SEEDS, TAPS = (64, 256, 1024, 4096, 16384), 4, 3
-
-
-def transfer_picture() -> None:
-    """Transfer two of the demonstration's pairs and draw what went in and what came out."""
-    for pair, name in ((PAIRS[0], "transfer"), (PAIRS[3], "strings")):
-        content, style = (render(piece, who, seconds=4.0) for who, piece in (pair.content, pair.style))
-        result = transfer(content, style, Settings(strength=0.7))
-        clips = [
-            (f"content: {pair.content[0]}", content),
-            (f"style: {pair.style[0]}", style),
-            ("output", result.audio),
-        ]
-        save_spectrograms(IMAGES / f"{name}.png", clips)
 
 
 def melody_picture() -> None:
@@ -77,7 +62,6 @@ def kernel_picture() -> None:
 
 def main() -> None:
     """Make all of them."""
-    transfer_picture()
     melody_picture()
     kernel_picture()
 

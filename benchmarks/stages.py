@@ -68,7 +68,9 @@ def stages(rate: int, n_channels: int, evaluations: int, n_notes: int) -> dict[s
     T = frames["content"]
     padded = 2 ** (int(log2(11.5 * rate)) + 1)
     return {
-        "decode and encode": Stage(("sound.files.Recording.__init__", "sound.files.deliver"), 0, 40 * sound),
+        "decode and encode": Stage(
+            ("sound.files.Recording.__init__", "sound.outputs.deliver"), 0, 40 * sound
+        ),
         "loudness, limiter": Stage(
             ("sound.loudness.loudness", "sound.limiter.match_loudness"),
             7 * n_channels * 2 * 2.5 * padded * log2(padded),

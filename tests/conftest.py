@@ -33,6 +33,22 @@ import pytest
 Samples = npt.NDArray[np.float32]
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+POSIX_ALONE = [
+    "apps/batch/test_batch.py",
+    "apps/engines/test_cluster.py",
+    "apps/test_cli.py",
+    "apps/test_cli_texture.py",
+    "apps/test_cli_weights.py",
+    "apps/test_help.py",
+    "apps/test_interrupts.py",
+    "apps/test_pipes.py",
+    "sound/test_files.py",
+    "study/test_benchmark.py",
+]
+"""Test modules that need what Windows lacks: named pipes, terminals as files, signals to other processes."""
+
+collect_ignore = POSIX_ALONE if sys.platform == "win32" else []
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
 

@@ -41,7 +41,7 @@ def complaint(name: str, value: Any) -> str:
 def test_the_groups_cover_every_field() -> None:
     assert sorted([*CHOICES, *WHOLE, *REAL, *TEXTS, *FLAGS]) == sorted(FIELDS)
     assert {"strength", "content_weight", "tolerance", "quality"} == set(REAL)
-    assert {"init", "optimizer", "resolutions", "device", "bits"} == set(CHOICES)
+    assert {"init", "optimizer", "resolutions", "device", "bits", "tags"} == set(CHOICES)
     assert FLAGS == ["random_weights", "patches"]
 
 

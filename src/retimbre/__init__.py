@@ -11,7 +11,7 @@ from retimbre import _threads
 
 _threads.prepare(os.environ)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from retimbre._api import *  # noqa: F403

@@ -81,7 +81,10 @@ def _temporary_files(folders: Iterable[str | os.PathLike[str]]) -> Iterator[tupl
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process of this machine is there, or may be."""
+    """Tell whether a process of this machine is there, or may be; one that has ended unnoticed is not.
+
+    Such a zombie stays for ever in a container whose first process waits for none.
+    """
     if os.name == "nt":  # where the signal 0 would end it
         return True
     try:
@@ -90,7 +93,11 @@ def is_running(pid: int) -> bool:
         return False
     except (OSError, OverflowError):
         return True
-    return True
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
+    except OSError:  # not Linux
+        return True
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:

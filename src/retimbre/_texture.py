@@ -16,7 +16,7 @@ from retimbre.networks.registry import network_spec
 from retimbre.optim.step import PARTIAL, OnStep
 from retimbre.result import Result
 from retimbre.settings import Settings, check_settings, plain
-from retimbre.sound import files
+from retimbre.sound import files, outputs
 from retimbre.sound.audio import Audio, Samples, Sound, collect
 from retimbre.sound.clips import MAX_WORKING_RATE, Clip, as_sound, excerpts, input_paths, normalized
 from retimbre.sound.limiter import LIMIT, match_loudness
@@ -71,7 +71,7 @@ def texture(
     target = (
         None
         if output is None
-        else files.Output.checked(output, output_format, sound, settings, inputs=input_paths(style))
+        else outputs.Output.checked(output, output_format, sound, settings, inputs=input_paths(style))
     )
     rate = min(sound.sample_rate, MAX_WORKING_RATE)
     window = Window.at_rate(settings, rate, compute_device(settings))
@@ -102,7 +102,7 @@ def texture(
     stopped = runner.stop_reason(records)
     whole = overlap_add([plan.trimmed(block.samples) for block in blocks], plan.step, ring=loop)
     made = _finish(whole, len(blocks) == plan.n_blocks, plan, sound, seconds, rate)
-    delivery = files.deliver(made, target, limit=LIMIT, is_partial=stopped in PARTIAL)
+    delivery = outputs.deliver(made, target, limit=LIMIT, is_partial=stopped in PARTIAL)
     return Result(
         clip=delivery.clip,
         settings=settings,

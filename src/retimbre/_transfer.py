@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from retimbre._block import PreparedStyle, make_block, prepare_style
 from retimbre._content import Content, ContentBlock
+from retimbre._output import is_stream
 from retimbre._runner import Runner
 from retimbre.alignment.registry import check_alignment
 from retimbre.errors import InputError, shown
@@ -15,7 +16,7 @@ from retimbre.networks.registry import Network, NetworkSpec, network_spec
 from retimbre.optim.step import PARTIAL, OnStep, Report
 from retimbre.result import Block, Result
 from retimbre.settings import Settings, check_settings, ignored_settings
-from retimbre.sound import blocks, files
+from retimbre.sound import blocks, files, outputs
 from retimbre.sound.audio import Samples, is_silent
 from retimbre.sound.clips import Clip, Mix, as_mix, excerpts, input_paths
 from retimbre.sound.limiter import LIMIT, match_loudness
@@ -142,21 +143,25 @@ class Transfer:
         content = self._opened(content)
         sound = content.sound
         kept = files.kept_bits(sound)
+        origin = self._origin(content)
         target = (
             None
             if output is None
-            else files.Output.checked(
-                output, output_format, sound, settings, inputs=[*content.paths, *self._paths]
+            else outputs.Output.checked(
+                *(output, output_format, sound, settings),
+                inputs=[*content.paths, *self._paths],
+                origin=origin,
             )
         )
         if settings.content_weight is None and settings.strength == 0:
-            same = files.deliver(sound, target)
+            same = outputs.deliver(sound, target)
             took = time.perf_counter() - began
             return Result(
                 *(same.clip, settings, (), (), "untouched", took),
                 ignored=_ignored_by(target, settings),
                 delivery=same,
                 bits=kept,
+                origin=origin,
             )
         runner = Runner(len(content.places), jobs=settings.jobs, on_step=on_step)
         made: list[Block] = []
@@ -168,7 +173,7 @@ class Transfer:
             stopped = runner.stop_reason(made)
             whole = spool if spool.is_silent else match_loudness(spool, content.loudness)
             quieter = 0.0 if isinstance(whole, Spool) else whole.missing(content.loudness)
-            delivery = files.deliver(whole, target, limit=LIMIT, is_partial=stopped in PARTIAL)
+            delivery = outputs.deliver(whole, target, limit=LIMIT, is_partial=stopped in PARTIAL)
         return Result(
             clip=delivery.clip,
             settings=settings,
@@ -180,7 +185,14 @@ class Transfer:
             delivery=delivery,
             quieter=quieter + delivery.lowered,
             bits=kept,
+            origin=origin,
         )
+
+    def _origin(self, content: Content) -> outputs.Origin | None:
+        if not content.paths or is_stream(content.paths[0]):
+            return None
+        style = "+".join(path.stem for path in self._paths)
+        return outputs.Origin(content.paths[0], content.sound.sample_rate, style)
 
     def _opened(self, content: Clip | Content) -> Content:
         if not isinstance(content, Content):
@@ -226,7 +238,7 @@ class Transfer:
         return ignored_settings(settings, read=(), takes_samples=self._takes_samples)
 
 
-def _ignored_by(target: files.Output | None, settings: Settings) -> tuple[str, ...]:
+def _ignored_by(target: outputs.Output | None, settings: Settings) -> tuple[str, ...]:
     return () if target is None else target.encoding.ignored(settings)
 
 

@@ -13,7 +13,9 @@ Every message is one line: the value, the expected values and the remedy. The co
 and exits with code 2.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
+from difflib import get_close_matches
 
 _LONGEST = 80
 
@@ -36,6 +38,16 @@ def shown(value: object) -> str:
             text = repr(text)
     text = printable(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def meant(name: object, names: Iterable[str]) -> str:
+    """Give the end of a message about a wrong name: the nearest right one, if any is near.
+
+    >>> meant("strenght", ["strength", "seed"]), meant("x", ["strength", "seed"])
+    ('; did you mean strength?', '')
+    """
+    found = get_close_matches(name.lower(), list(names), n=1) if isinstance(name, str) else []
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def printable(text: str) -> str:

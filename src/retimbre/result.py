@@ -13,9 +13,8 @@ from retimbre.alignment.target import Choice
 from retimbre.errors import InputError
 from retimbre.optim.step import Step, StopReason
 from retimbre.settings import Settings
-from retimbre.sound import files, player
+from retimbre.sound import files, outputs, player
 from retimbre.sound.audio import Audio, Samples, as_array
-from retimbre.sound.files import Delivery
 from retimbre.sound.limiter import LIMIT
 
 
@@ -65,6 +64,7 @@ class Result:
         delivery: Record of the writing: samples that were clipped, the rate that was written.
         quieter: LU below the loudness that was meant, where that would have had samples over -1 dBFS.
         bits: Bits of the content's samples, which :meth:`save` keeps: ``"16"``, ``"24"`` or ``"float"``.
+        origin: File of the content, whose tags :meth:`save` keeps as long as it is there.
     """
 
     clip: Audio | Path
@@ -74,9 +74,10 @@ class Result:
     stopped: StopReason
     seconds: float
     ignored: tuple[str, ...] = ()
-    delivery: Delivery | None = None
+    delivery: outputs.Delivery | None = None
     quieter: float = 0.0
     bits: str = "24"
+    origin: outputs.Origin | None = None
 
     @property
     def path(self) -> Path:
@@ -141,14 +142,16 @@ class Result:
     def _mean(self, of: Callable[[Block], float], otherwise: float) -> float:
         return fmean(map(of, self.blocks)) if self.blocks else otherwise
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str]) -> outputs.Delivery:
         """Write the clip; the suffix says the format (:func:`retimbre.write`), settings its bits and quality.
 
         No sample of the file as decoded again is over -1 dBFS, but for strength 0.
         """
         audio = self.audio
-        output = files.Output.checked(path, None, audio, self.settings, inputs=(), bits=self.bits)
-        files.deliver(audio, output, limit=None if self.stopped == "untouched" else LIMIT)
+        output = outputs.Output.checked(
+            path, None, audio, self.settings, inputs=(), bits=self.bits, origin=self.origin
+        )
+        return outputs.deliver(audio, output, limit=None if self.stopped == "untouched" else LIMIT)
 
 
 def _shortly(choice: Choice) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any, Literal
 
-from retimbre.errors import InputError, shown
+from retimbre.errors import InputError, meant, shown
 
 REFERENCE_RATE = 22_050
 """Rate in Hz at which ``n_fft`` and ``hop_length`` are stated."""
@@ -106,8 +106,8 @@ class Settings:
     strength: float | None = _option(
         None,
         f"how much style: 0 gives back the content, 1 takes all it can; if not given {REPLAYED:g} where the "
-        f"style's own notes are played, {STRUCK:g} where its strokes are, {ALIGNED:g} where it is aligned by "
-        f"pitch, else {BALANCED:g}",
+        f"style's own notes are played, {STRUCK:g} its strokes, {ALIGNED:g} where it is aligned by pitch, "
+        f"else {BALANCED:g}",
         group="style",
         low=0,
         high=1,
@@ -121,10 +121,10 @@ class Settings:
     )
     align: str = _option(
         "auto",
-        "how the style is brought to the content: auto, none or an alignment; notes plays the style's own "
-        "notes at the content's, strokes its own strokes of drums, parts the tones and the strokes of mixes, "
-        "pitch its averaged instrument at the content's pitches; equalised and quantile move the content to "
-        "the style's mean spectrum or levels",
+        "how the style is brought to the content: auto, none, or an alignment: notes plays the style's own "
+        "notes at the content's, strokes its drum strokes, parts both in mixes, pitch its averaged "
+        "instrument at the content's pitches; equalised and quantile move the content to the style's mean "
+        "spectrum or levels",
         group="style",
     )
     init: Literal["content", "noise", "style"] = _option("content", "the starting point", group="style")
@@ -235,6 +235,11 @@ class Settings:
         "bits of a sample in .wav and .flac: the content's, or 24 where it has none; 16 are dithered",
         group="output",
     )
+    tags: Literal["keep", "none"] = _option(
+        "keep",
+        "tags, cover and cue points of the content; all but those from WAV to WAV need the extra 'tags'",
+        group="output",
+    )
     quality: float = _option(
         9.0, "quality of .mp3, .opus and .ogg; more is larger", group="output", low=0, high=10
     )
@@ -307,7 +312,9 @@ def _mismatch(value: object, hint: Any, metadata: typing.Mapping[str, Any]) -> s
         hint = typing.get_args(hint)[0]
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
-        return "" if isinstance(value, str) and value in choices else f"one of {', '.join(choices)}"
+        if isinstance(value, str) and value in choices:
+            return ""
+        return f"one of {', '.join(choices)}{meant(value, choices)}"
     if hint in (str, bool):
         return "" if isinstance(value, hint) else "text" if hint is str else "true or false"
     low, high = metadata["low"], metadata["high"]

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import torch
 
 import retimbre
 from retimbre.settings import Settings
@@ -101,7 +102,9 @@ def script() -> list[str]:
 def test_the_script_tells_its_version(tmp_path: Path) -> None:
     done = run("--version", cwd=tmp_path, command=script())
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"retimbre {retimbre.__version__}\n"
+    first, second = done.stdout.splitlines()
+    assert first == f"retimbre {retimbre.__version__}"
+    assert second.startswith(f"torch {torch.__version__}, threads {torch.get_num_threads()}, Python 3.")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
@@ -121,12 +124,14 @@ def test_every_setting_is_a_flag_with_its_default(tmp_path: Path) -> None:
         value = "" if isinstance(field.default, bool) else r" <\w+>"
         (entry,) = re.findall(rf" --{flag}{value} (.+?)(?= --\w|$)", shown)
         assert field.metadata["help"] in entry
+        assert field.metadata["unit"] in entry
+        default = f"{field.default:g}" if isinstance(field.default, float) else field.default
         told = field.default is not None and field.default is not False
-        assert (f"[default: {field.default}]" in entry) == told
+        assert (f"default {default}]" in entry) == told
         assert "inf" not in entry
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("transfer", "--help")])
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--help"), ("transfer", "--help")])
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
     command = (sys.executable, "-X", "importtime", "-m", "retimbre")
     done = run(*arguments, cwd=tmp_path, command=command)

@@ -180,7 +180,7 @@ def test_the_published_file_is_known(name: str, tmp_path: Path, cache: Path) -> 
 
 def test_the_published_file_may_name_functions_as_numpy_1_does(tmp_path: Path) -> None:
     data = published("cnn14")
-    assert b"numpy._core.multiarray" in data
+    assert re.search(rb"numpy\._?core\.multiarray", data)  # without the line where numpy is 1 here, too
     (tmp_path / "file.pth").write_bytes(data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
     weights.import_file("cnn14", tmp_path / "file.pth")
     state = state_dict("cnn14")

@@ -17,7 +17,8 @@ from retimbre._output import atomic, check_writable
 from retimbre.errors import AudioReadError, DependencyError, InputError, RetimbreError
 from retimbre.settings import Settings
 from retimbre.sound.audio import Audio, Samples
-from retimbre.sound.files import Output, Recording, check_output, read, write
+from retimbre.sound.files import Recording, check_output, read, write
+from retimbre.sound.outputs import Output
 
 Tone = Callable[..., Samples]
 Sweeps = Callable[..., Samples]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from retimbre.alignment.passage import Passage
-from retimbre.errors import InputError
+from retimbre.errors import InputError, meant
 from retimbre.settings import Settings
 from retimbre.sound.stereo import joint_magnitude
 from retimbre.sound.stft import from_log_magnitude, log_magnitude
@@ -92,7 +92,8 @@ def check_alignment(settings: Settings, *, takes_samples: bool) -> None:
     names = ("auto", "none") if takes_samples else ("auto", "none", *alignment_names())
     if settings.align not in names:
         why = f", as the network {settings.network} takes samples and no spectrogram" if takes_samples else ""
-        raise InputError(f"align is {settings.align}: expected one of {', '.join(names)}{why}")
+        near = meant(settings.align, names)
+        raise InputError(f"align is {settings.align}: expected one of {', '.join(names)}{why}{near}")
 
 
 def find_alignments(name: str) -> Mapping[str, Alignment]:

@@ -12,6 +12,7 @@ import typer
 from retimbre.apps import interrupts, standard_streams
 from retimbre.apps.console import say
 from retimbre.apps.flags import with_settings
+from retimbre.apps.help import GROUPS
 from retimbre.errors import InputError
 from retimbre.settings import Settings
 
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 _SOME_FAILED, _NOTHING_STARTED = 1, 2
 
 
-@with_settings
+@with_settings()
 def batch(
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the outputs; made if missing")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="folder of the outputs; made if missing", rich_help_panel=GROUPS["output"]
+        ),
+    ],
     settings: Settings,
     contents: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer asks for this form
@@ -77,9 +83,16 @@ def batch(
         bool,
         typer.Option("--ship", help="with --dask: send the clips and bring the sounds back, as bytes"),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="show no progress")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="show no progress", rich_help_panel=GROUPS["messages"])
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="print events to stdout, one JSON object a line")
+        bool,
+        typer.Option(
+            "--json",
+            help="print events to stdout, one JSON object a line",
+            rich_help_panel=GROUPS["messages"],
+        ),
     ] = False,
 ) -> None:
     """Transfer many clips: files, folders, or the rows of a manifest, in several processes.

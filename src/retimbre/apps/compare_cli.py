@@ -11,10 +11,10 @@ import typer
 from retimbre.apps import arguments, places
 from retimbre.apps.endings import COMPARED, paged
 from retimbre.apps.flags import with_settings
-from retimbre.settings import COMPARED_NETWORKS, Settings
+from retimbre.settings import COMPARED_NETWORKS, OF_FILES, Settings
 
 
-@with_settings
+@with_settings(without=("network", "strength", *OF_FILES))
 def compare(
     content: Annotated[Path, arguments.CONTENT],
     style: Annotated[Path, arguments.STYLE],
@@ -34,8 +34,7 @@ def compare(
     """Try several networks on one pair and make a page to hear and see them side by side.
 
     Each gets the strength that does best in a short sweep. One whose trained weights are not there runs with
-    random ones, and the page says so. The settings network and strength mean nothing here. Needs the extra
-    'report'. Prints the path of the page.
+    random ones, and the page says so. Needs the extra 'report'. Prints the path of the page.
     """
     from retimbre.apps.compare import compare as run
 

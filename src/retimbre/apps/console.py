@@ -15,6 +15,7 @@ import typer
 from retimbre import __version__
 from retimbre.apps.places import shown
 from retimbre.errors import printable
+from retimbre.settings import ALGORITHM
 
 if TYPE_CHECKING:
     from retimbre.optim.step import OnStep, Step
@@ -132,6 +133,7 @@ def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], outp
         "ignored": result.ignored,
         "quieter": result.quieter,
         "clipped": 0 if result.delivery is None else result.delivery.n_clipped,
+        "left_out": () if result.delivery is None else result.delivery.left_out,
         "sample_rate": None if result.delivery is None else result.delivery.sample_rate,
         "evaluations": len(result.steps),
         "terms": None if best is None else {k: getattr(best, k) for k in ("loss", "content", "style")},
@@ -140,6 +142,7 @@ def summary(result: "Result", content: Path, mix: list[tuple[Path, float]], outp
         "spectral_convergence": result.spectral_convergence,
         "versions": {
             "retimbre": __version__,
+            "algorithm": ALGORITHM,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": numpy.__version__,

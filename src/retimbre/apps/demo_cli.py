@@ -11,10 +11,10 @@ import typer
 from retimbre.apps import arguments
 from retimbre.apps.endings import COMPARED, paged
 from retimbre.apps.flags import with_settings
-from retimbre.settings import DEMO_SECONDS, Settings
+from retimbre.settings import DEMO_SECONDS, OF_FILES, Settings
 
 
-@with_settings
+@with_settings(without=OF_FILES)
 def demo(
     directory: Annotated[Path, arguments.PAGE_FOLDER],
     settings: Settings,

@@ -181,6 +181,8 @@ def _written(result: Result, output: str) -> list[str]:
     lines = []
     if delivery.n_clipped:
         lines.append(f"{output}: {delivery.n_clipped} samples of the content over full scale were clipped")
+    if delivery.left_out:
+        lines.append(f"{output}: left out of what the content's file says: {', '.join(delivery.left_out)}")
     if delivery.was_resampled:
         lines.append(f"{output}: written at {delivery.sample_rate} Hz, the nearest rate of its format")
     if result.quieter > _QUIETER:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retimbre.optim.step import Step
 
 
-@with_settings
+@with_settings(without=("strength", "content_weight", "content_layers", "align", "init", "jobs"))
 def texture(
     style: Annotated[Path, arguments.STYLE],
     output: Annotated[Path, arguments.OUTPUT],
@@ -33,9 +33,8 @@ def texture(
 ) -> None:
     """Make new sound like a clip's, of any length, with no content.
 
-    The output has the style's sample rate, channels and loudness; another seed gives another. The settings
-    strength, content-weight and init mean nothing here. Ctrl-C writes the best result so far, as long as
-    the blocks made by then; a second Ctrl-C stops at once.
+    The output has the style's sample rate, channels and loudness; another seed gives another. Ctrl-C
+    writes the best result so far, as long as the blocks made by then; a second Ctrl-C stops at once.
     """
     from retimbre._texture import texture as run
 

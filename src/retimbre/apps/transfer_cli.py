@@ -16,6 +16,7 @@ from retimbre.apps import arguments, interrupts, places, standard_streams
 from retimbre.apps.console import progress, say, summary, tracing
 from retimbre.apps.endings import exit_code
 from retimbre.apps.flags import with_settings
+from retimbre.apps.help import GROUPS
 from retimbre.errors import InputError, RetimbreError
 from retimbre.settings import Settings
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 Mix = list[tuple[Path, float]]
 
 
-@with_settings
+@with_settings()
 def transfer(
     clips: Annotated[list[str], arguments.CONTENTS],
     settings: Settings,
@@ -37,20 +38,29 @@ def transfer(
     output_format: Annotated[str | None, arguments.FORMAT] = None,
     trace: Annotated[
         Path | None,
-        typer.Option("--trace", help="write every evaluation to this file (JSON lines)"),
+        typer.Option(
+            "--trace",
+            help="write every evaluation to this file (JSON lines)",
+            metavar="FILE",
+            rich_help_panel=GROUPS["messages"],
+        ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="say what was chosen from the clips, and why")
+        bool,
+        typer.Option(
+            "--explain",
+            help="say what was chosen from the clips, and why",
+            rich_help_panel=GROUPS["messages"],
+        ),
     ] = False,
     quiet: Annotated[bool, arguments.QUIET] = False,
     as_json: Annotated[bool, arguments.JSON] = False,
 ) -> None:
     """Transfer the style of one clip, or of several, onto others.
 
-    The output has the content's length, sample rate, channels, bits and loudness. Ctrl-C writes the best
-    result so far; a second Ctrl-C stops at once. SIGTERM leaves the output as it was, and writes the best
-    result so far beside it. With -o - everything but the sound goes to stderr. For many clips on all cores,
-    and to go on after a stop: retimbre batch.
+    The output has the content's length, rate, channels, bits and loudness. Ctrl-C writes the best result so
+    far, a second one stops at once; SIGTERM writes it beside the output. With -o - all but the sound goes to
+    stderr. 'retimbre batch' does many clips on all cores.
     """
     from retimbre import _output
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from retimbre.errors import InputError
+from retimbre.errors import InputError, meant
 from retimbre.settings import Settings, ignored_settings
 
 GROUP = "retimbre.networks"
@@ -107,8 +107,8 @@ def network_spec(name: str) -> NetworkSpec:
     for entry in entry_points(group=GROUP, name=name):
         found: NetworkSpec = entry.load()
         return found
-    names = ", ".join(sorted(entry_points(group=GROUP).names))
-    raise InputError(f"network is {name}: expected one of {names}")
+    names = sorted(entry_points(group=GROUP).names)
+    raise InputError(f"network is {name}: expected one of {', '.join(names)}{meant(name, names)}")
 
 
 def make_network(settings: Settings, n_bins: int, device: torch.device) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.request import HTTPError, Request
 
 from retimbre._output import atomic, check_writable, make_folder
-from retimbre.errors import InputError, WeightsError
+from retimbre.errors import InputError, WeightsError, meant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,7 +66,8 @@ def cache_folder() -> Path:
 def path(name: str) -> Path:
     """Give the path of a set in the cache, also if it is missing; raise an InputError for an unknown name."""
     if name not in REGISTRY:
-        raise InputError(f"no weights are called {name}: expected one of {', '.join(REGISTRY)}")
+        names = ", ".join(REGISTRY)
+        raise InputError(f"no weights are called {name}: expected one of {names}{meant(name, REGISTRY)}")
     return cache_folder() / f"{name}.safetensors"
 
 

@@ -7,6 +7,7 @@ to its true end, and one that is shorter than it says is an error.
 
 import io
 import re
+import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,7 @@ Decoded = Iterator[tuple[Samples, int]]
 EXPECTED = "expected WAV, FLAC, Ogg, MP3 or M4A"
 
 _PIECE = 1 << 18  # samples per read
+_IS_WINDOWS = sys.platform == "win32"
 _SNDFILE = (
     b"RIFF",
     b"RIFX",
@@ -151,15 +153,18 @@ def bits_of(path: Path) -> str:
     import soundfile
 
     try:
-        with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as opened:
+        with path.open("rb") as file, soundfile.SoundFile(_handle(file), closefd=False) as opened:
             return _BITS.get(opened.subtype, "24")
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         return "24"  # of what PyAV reads, or of a file that is brought in order first
 
 
 def _handle(source: io.RawIOBase | io.BufferedReader) -> Any:
-    """Give libsndfile a file by its number: there is no call into Python in which an interrupt is lost."""
-    return source.fileno() if isinstance(source, io.BufferedReader) else source
+    """Give libsndfile a file by its number: there is no call into Python in which an interrupt is lost.
+
+    On Windows its numbers are not Python's, as each has a C library of its own; there it reads the object.
+    """
+    return source.fileno() if isinstance(source, io.BufferedReader) and not _IS_WINDOWS else source
 
 
 def _truncated(name: str, missing: str) -> AudioReadError:
@@ -180,6 +185,8 @@ def _with_av(path: Path, name: str) -> Decoded:
     try:
         with path.open("rb") as file, av.open(file, "r") as container:
             stream = container.streams.audio[0]
+            if stream.codec_context is None:  # PyAV up to 18.0 decodes it all the same, and the process ends
+                raise ValueError("no decoder for its encoding is known")
             packed = av.AudioResampler(format="flt")  # of more than 8 planes PyAV loses the memory
             kind: tuple[int, int] | None = None
             n_samples = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retimbre.errors import InputError, shown
+from retimbre.errors import InputError, meant, shown
 from retimbre.settings import Settings
 from retimbre.sound.audio import Samples, Sound, recut
 from retimbre.sound.quantisation import Quantiser, is_quantised
@@ -117,7 +117,8 @@ def format_of(path: Path, format: str | None) -> str:
     if isinstance(name, str) and name in FORMATS:
         return name
     if format is not None:
-        raise InputError(f"the format is {shown(format)}: expected one of {', '.join(FORMATS)}")
+        near = meant(format, FORMATS)
+        raise InputError(f"the format is {shown(format)}: expected one of {', '.join(FORMATS)}{near}")
     suffixes = ", ".join(f".{each}" for each in FORMATS)
     raise InputError(f"{path} has the suffix {path.suffix!r}: expected one of {suffixes}")
 

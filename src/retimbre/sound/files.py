@@ -5,21 +5,21 @@ PyAV, the extra ``av``. Files are written under a temporary name and renamed, so
 holds half a file.
 """
 
-import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from retimbre._output import as_path, atomic, check_space, check_writable, is_stream, partial_path
+from retimbre._output import as_path, atomic, check_writable, is_stream
 from retimbre.errors import AudioReadError, InputError, shown
 from retimbre.settings import Settings, check_settings
 from retimbre.sound.audio import Audio, Extent, Samples, Sound, check_rate, collect, recut
 from retimbre.sound.decoding import bits_of, decoded
 from retimbre.sound.encoding import FORMATS, Encoding, check_format, encode, format_of
+from retimbre.sound.metadata import Metadata
 from retimbre.sound.pipes import STDIN, Copy
+from retimbre.sound.tags import write_metadata
 
 _ATTEMPTS = 5  # at a level that a codec does not overshoot; the second is enough nearly always
 _UNDER = 10 ** (-0.02 / 20)
@@ -138,7 +138,7 @@ def write(
         raise InputError(f"the sound is {shown(sound)} ({type(sound).__name__}): expected an Audio")
     check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
     encoding = Encoding.of(format_of(Path(path), format), check_settings(settings), kept_bits(sound))
-    _write(Path(path), sound, encoding, limit=None)
+    write_encoded(Path(path), sound, encoding, limit=None)
 
 
 def kept_bits(sound: Sound) -> str:
@@ -146,14 +146,26 @@ def kept_bits(sound: Sound) -> str:
     return getattr(sound, "bits", "24")
 
 
-def _write(path: Path, sound: Sound, encoding: Encoding, *, limit: float | None) -> tuple[int, float]:
-    """Write a file; give the number of samples that were clipped, and the gain.
+def write_encoded(
+    path: Path, sound: Sound, encoding: Encoding, *, limit: float | None, metadata: Metadata | None = None
+) -> tuple[int, float, tuple[str, ...]]:
+    """Write a file; give the number of samples that were clipped, the gain, and what metadata it cannot hold.
 
     With a limit no sample of the file as decoded again is over it: codecs overshoot, loud noise by decibels,
     and are then given less, by as much.
     """
+    with atomic(path) as temporary:
+        n_over, gain = _encode(path, temporary, sound, encoding, limit)
+        if metadata is None and encoding.bits != "float":
+            return n_over, gain, ()
+        return n_over, gain, write_metadata(temporary, encoding.format, metadata or Metadata("", 0))
+
+
+def _encode(
+    path: Path, temporary: Path, sound: Sound, encoding: Encoding, limit: float | None
+) -> tuple[int, float]:
     is_lossy = FORMATS[encoding.format].is_lossy
-    with atomic(path) as temporary, temporary.open("w+b", buffering=0) as file:
+    with temporary.open("w+b", buffering=0) as file:
         gain = 1.0
         for _ in range(_ATTEMPTS):
             file.seek(0)
@@ -166,91 +178,3 @@ def _write(path: Path, sound: Sound, encoding: Encoding, *, limit: float | None)
                 break
             gain *= limit / peak * _UNDER
     return n_over, gain
-
-
-@dataclass(frozen=True)
-class Output:
-    """File to write.
-
-    Attributes:
-        path: Its name.
-        encoding: Its format, and what is chosen in it.
-    """
-
-    path: Path
-    encoding: Encoding
-
-    @classmethod
-    def checked(
-        cls,
-        path: str | os.PathLike[str],
-        format: str | None,
-        sound: Sound,
-        settings: Settings,
-        *,
-        inputs: Sequence[str | os.PathLike[str]],
-        bits: str | None = None,
-    ) -> "Output":
-        """Check before the work that a sound's like can be written; raise as :func:`check_output` does.
-
-        The disk must have room for samples and output.
-
-        Args:
-            path: Its name.
-            format: Its format, where its suffix does not say it.
-            sound: The content, or what is as long and wide.
-            settings: ``bits``, ``quality``.
-            inputs: Files that it must not be.
-            bits: Bits to keep, where they are not the sound's.
-        """
-        check_output(
-            path,
-            sample_rate=sound.sample_rate,
-            n_channels=sound.n_channels,
-            inputs=inputs,
-            format=format,
-        )
-        path = Path(path)
-        encoding = Encoding.of(format_of(path, format), settings, kept_bits(sound) if bits is None else bits)
-        check_space(path.parent, (4 + 4) * sound.n_channels * sound.n_samples)
-        return cls(path, encoding)
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A sound that was delivered.
-
-    Attributes:
-        clip: It, or the path that it was written to.
-        n_clipped: Number of samples over full scale that the format clipped.
-        sample_rate: Rate that it was written at, in Hz.
-        was_resampled: Whether that is another rate than its own, which the format has not.
-        lowered: dB by which it was lowered, as its codec overshoots.
-    """
-
-    clip: Audio | Path
-    n_clipped: int
-    sample_rate: int
-    was_resampled: bool = False
-    lowered: float = 0.0
-
-
-def deliver(
-    sound: Sound, output: Output | None, *, limit: float | None = None, is_partial: bool = False
-) -> Delivery:
-    """Write a sound to a file, or bring it into memory where there is none.
-
-    Args:
-        sound: The sound.
-        output: The file.
-        limit: Highest absolute sample of the file as it is decoded again; any if ``None``.
-        is_partial: Whether it is written beside the file, which keeps what it held.
-    """
-    if output is None:
-        return Delivery(collect(sound), 0, sound.sample_rate)
-    path = partial_path(output.path) if is_partial else output.path
-    format = output.encoding.format
-    check_output(path, sample_rate=sound.sample_rate, n_channels=sound.n_channels, format=format)
-    n_clipped, gain = _write(path, sound, output.encoding, limit=limit)
-    rate = FORMATS[format].rate_for(sound.sample_rate)
-    return Delivery(path, n_clipped, rate, rate != sound.sample_rate, -20 * math.log10(gain))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from retimbre import Audio, write
+from retimbre.apps.batch.folder import BatchFolder, host
 
 Batch = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = (sys.executable, "-W", "error", "-m", "retimbre", "batch")
@@ -101,6 +102,24 @@ def test_shards_share_a_folder_and_do_every_row_once(batch: Batch, folder: Path)
         done = batch(*contents, "--style", "s.wav", "-o", "out", "--shard", shard, "--workers", "1")
         assert done.returncode == 0, done.stderr
     assert len(_outputs(folder)) == 4
+
+
+def test_what_a_process_left_behind_is_removed_once_it_has_ended(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path)
+    folder.make()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        left = folder.work / f"{host()}-{process.pid}-12345678"
+        left.mkdir()
+        folder.clear_stale()
+        assert left.exists()
+        process.kill()
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays, as a zombie
+        else:
+            process.wait()
+        if os.path.exists("/proc/self/stat"):
+            folder.clear_stale()
+            assert not left.exists()
 
 
 def test_a_batch_that_is_killed_goes_on_where_it_was(batch: Batch, folder: Path) -> None:

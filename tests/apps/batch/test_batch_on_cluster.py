@@ -56,7 +56,7 @@ def test_the_sounds_of_a_cluster_are_those_made_here(here: Path, tmp_path: Path)
     with LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=1,
         threads_per_worker=2,
-        dashboard_address=None,
+        dashboard_address=":0",
         local_directory=str(there),
         env={"TMPDIR": str(there)},
         silence_logs=60,

@@ -69,7 +69,7 @@ def _cluster(folder: Path, port: int = 0) -> Any:
         n_workers=2,
         threads_per_worker=1,
         scheduler_port=port,
-        dashboard_address=None,
+        dashboard_address=":0",
         local_directory=str(folder),
         silence_logs=60,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from retimbre.apps.batch.names import OutputNames
 from retimbre.apps.batch.rows import SETTINGS, BadRow, Mix, Row, weighted, with_values
 from retimbre.apps.batch.streams import Stream
-from retimbre.errors import InputError, shown
+from retimbre.errors import InputError, meant, shown
 from retimbre.settings import Settings
 
 _FIXED = ("content", "style", "output")
@@ -63,7 +63,7 @@ class Manifest:
             what = f"the column {shown(wrong[0])!r}" if wrong else f"the column {twice!r} twice"
             raise InputError(
                 f"{self._shown} has {what}: expected {', '.join(_FIXED)} and the names of settings, such as "
-                "strength, each once"
+                f"strength, each once{meant(wrong[0], known) if wrong else ''}"
             )
         if "style" not in columns and not self._default:
             raise InputError(f"{self._shown} has no column 'style': expected one, or --style")

@@ -71,6 +71,7 @@ class ParcelWorker:
 
     def __call__(self, parcel: Parcel) -> tuple[Rec, bytes]:
         """Do a row; give its record and the bytes of the sound, which are none where it failed."""
+        self._make_room()
         places = {path: self._placed(clip, path) for path, clip in parcel.clips.items()}
         row = parcel.row
         here = replace(
@@ -97,14 +98,17 @@ class ParcelWorker:
         self._worker.close()
         self._context.close()
 
+    def _make_room(self) -> None:
+        """Give up all styles where they need too much of the disk, prepared ones included."""
+        if sum(file.stat().st_size for file in self._clips.iterdir()) > _DISK_BYTES:
+            self._worker.forget_styles()  # whose files may be read again
+            shutil.rmtree(self._clips)
+            self._clips.mkdir()
+
     def _placed(self, clip: ShippedClip, path: str) -> str:
         """Write a clip to the disk, unless it is there; give its path."""
         place = self._clips / f"{clip.digest}{Path(path).suffix}"
         if not place.exists():
-            if sum(file.stat().st_size for file in self._clips.iterdir()) > _DISK_BYTES:
-                self._worker.forget_styles()  # which may be read again
-                shutil.rmtree(self._clips)
-                self._clips.mkdir()
             place.write_bytes(clip.data)
         return str(place)
 

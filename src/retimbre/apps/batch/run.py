@@ -144,6 +144,7 @@ def run_batch(
             own.close()
             records.close()
         tally.same, tally.running = plan.n_same, 0
+        folder.clear_stale()  # of a cluster's workers that died here
         source.end()
         try:
             write_outcome(folder, source, any_bad=n_bad > 0)

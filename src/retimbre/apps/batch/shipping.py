@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from retimbre._output import check_space
 from retimbre.apps.batch.folder import BatchFolder
 from retimbre.apps.batch.keys import FileHashes, Signature, signature, weights_file
 from retimbre.apps.batch.parcels import Parcel, ParcelJob, ShippedClip
@@ -127,6 +128,7 @@ class ShippingEngine:
         if weights:
             inputs[weights[0]] = [list(weights[1][0]), weights[1][1]]
         try:
+            check_space(self._folder.root, len(sound))
             scratch.mkdir(parents=True, exist_ok=True)
             file = scratch / f"sound.{row.output.rpartition('.')[2].lower()}"
             file.write_bytes(sound)

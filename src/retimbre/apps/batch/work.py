@@ -158,6 +158,8 @@ class RowWorker:
         finally:
             with contextlib.suppress(OSError):
                 file.unlink()
+            with contextlib.suppress(OSError):  # a run may end without a word to this process
+                self._scratch.rmdir()
 
     def _record(self, row: Row, began: float, inputs: dict[str, Hashed], status: str, details: Rec) -> Rec:
         record = {"status": status, "row": row.number, "output": row.output, "why": row.why} | row_facts(row)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from retimbre.apps.engines.job import HaltError, Item, Job, Outcome, Record
-from retimbre.apps.engines.window import TICK, CallWindow
+from retimbre.apps.engines.window import GONE, TICK, CallWindow
 from retimbre.errors import DependencyError, InputError
 
 _CONNECT = 10.0  # seconds for the scheduler to answer at the start
@@ -138,7 +138,7 @@ class DaskEngine:
     def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            with suppress(OSError, RuntimeError, TimeoutError):  # it was not connected
+            with suppress(*GONE):  # it was not connected
                 client.close(timeout=_RECONNECT)
 
     def _look(self) -> None:
@@ -150,7 +150,7 @@ class DaskEngine:
         self._looked = now
         try:
             self._n_threads = sum(self._client.nthreads().values())
-        except (OSError, RuntimeError):  # the connection is lost, which is seen in its status
+        except GONE:  # the connection is lost, which is seen in its status
             return
         if not self._n_threads and (before or is_first):
             self._on_note(f"the scheduler at {self._address} has no worker: waiting for one")
@@ -158,7 +158,7 @@ class DaskEngine:
     def _end(self, calls: CallWindow[Any, Any]) -> None:
         """Let the workers forget the run, and leave the cluster to others."""
         if self._is_connected():
-            with suppress(OSError, RuntimeError, TimeoutError):  # it is gone meanwhile
+            with suppress(*GONE):  # it is gone meanwhile
                 calls.end(self._client)
         self._disconnect()
 

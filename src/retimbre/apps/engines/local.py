@@ -98,7 +98,7 @@ class _Slot(Generic[Item]):
 
     def start(self, job: Job[Item, Any]) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
-        self.pipe, theirs = context.Pipe()
+        self.pipe, theirs = context.Pipe()  # type: ignore[assignment, unused-ignore] # on Windows
         self.process = context.Process(
             target=process.serve, args=(theirs, job, self.environment), daemon=True
         )
@@ -280,7 +280,7 @@ def _cause(code: int | None) -> str:
 @contextmanager
 def _signals_held() -> Iterator[None]:
     """Hold back signals, so that a new process never sees the Ctrl-C of a terminal, not even as it starts."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":  # has no masks: there `process.serve` ignores them as soon as it runs
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))

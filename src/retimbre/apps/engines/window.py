@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -20,6 +21,9 @@ from retimbre.apps.engines.job import MAX_DEATHS, Item, Job, Outcome, Record, de
 
 TICK = 0.2
 """Seconds for which the end of a call is waited for."""
+
+GONE = (OSError, RuntimeError)
+"""What a question to a scheduler raises that is gone, or about to be."""
 
 _MOMENT = 0.005  # and between two looks for the next task
 _DEPTH = 2  # calls for each thread: the one at work, and the next one, which is there already
@@ -77,7 +81,7 @@ class CallWindow(Generic[Item, Record]):
     def feed(self, client: Any, n_threads: int) -> None:
         """Send calls until every thread has its own and the next one."""
         self._is_waiting = False
-        while len(self._sent) < _DEPTH * max(1, n_threads):
+        while client.status == "running" and len(self._sent) < _DEPTH * max(1, n_threads):
             found = self._next()
             if found is None:
                 return
@@ -99,15 +103,29 @@ class CallWindow(Generic[Item, Record]):
         topic = self._topic(sent.items[0]) if sent.is_alone else ""
         data = call.packed(self._job, sent.items)
         key = f"retimbre-{self._run}-{self._n_calls}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about calls that are large, as those with clips are
-            future = client.submit(call.do, data, self._run, topic, key=key, pure=False)
-        self._sent[future] = sent
-        future.add_done_callback(self._ended.put)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about calls that are large, as those with clips are
+                future = client.submit(call.do, data, self._run, topic, key=key, pure=False)
+            future.add_done_callback(self._ended.put)
+        except Exception:
+            if client.status == "running":
+                raise
+            self._return(sent)
+        else:
+            self._sent[future] = sent
+
+    def _return(self, sent: _Sent[Item]) -> None:
+        """Take a call for one that was not done."""
+        if sent.is_alone:
+            self._suspects.extend(sent.items)
+        else:
+            self._returned.append(sent.items)
 
     def take_back(self) -> None:
         """Take every call for one that was not done: the scheduler is gone, and its futures mean nothing."""
-        self._returned.extend(sent.items for sent in self._sent.values())
+        for sent in self._sent.values():
+            self._return(sent)
         self._sent.clear()
 
     def finish(self, client: Any, n_threads: int) -> None:
@@ -116,10 +134,11 @@ class CallWindow(Generic[Item, Record]):
         if self._is_stopped and now - self._told < _TELL:
             return
         self._is_stopped, self._told = True, now
-        if n_threads:  # again and again, as there may be new ones
-            client.run(call.stop, self._run, on_error="ignore")
-        else:
-            self._cancel(client)
+        with suppress(*GONE):  # which is seen in the status
+            if n_threads:  # again and again, as there may be new ones
+                client.run(call.stop, self._run, on_error="ignore")
+            else:
+                self._cancel(client)
 
     def collect(self) -> list[Outcome[Item, Record]]:
         """Receive what has ended, for a short time."""
@@ -156,7 +175,7 @@ class CallWindow(Generic[Item, Record]):
                     "scheduler and its workers"
                 )
         else:  # cancelled, or lost
-            self._returned.append(self._sent.pop(future).items)
+            self._return(self._sent.pop(future))
 
     def _outcomes(self, items: Sequence[Item], answers: list[call.Answer]) -> Iterator[Outcome[Item, Record]]:
         for item, (kind, given) in zip(items, answers, strict=False):
@@ -173,7 +192,10 @@ class CallWindow(Generic[Item, Record]):
             self._suspects.extend(sent.items)
             return
         item = sent.items[0]
-        n_starts = len(future.client.get_events(self._topic(item)) or ())
+        try:
+            n_starts = len(future.client.get_events(self._topic(item)))
+        except GONE:
+            n_starts = 0
         if n_starts < MAX_DEATHS:
             self._suspects.append(item)
         else:

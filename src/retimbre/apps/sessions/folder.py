@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,10 @@ def own_folder(prefix: str = _PREFIX) -> Iterator[Path]:
 
 def _remove_stale(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        if folder.is_symlink():
+            return
+        if sys.platform != "win32" and folder.stat().st_uid != os.getuid():  # there the folder is the user's
             return
         with filelock.FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # Windows keeps a lock that is open

@@ -32,7 +32,7 @@ class Prepared:
         from retimbre import Content, Transfer
 
         assert transfer.content is not None
-        settings = replace(transfer.settings, strength=None)
+        settings = replace(transfer.settings, strength=None, tags="none")  # names are the session's own
         key = (*((clip, weight) for clip, weight in transfer.styles), settings)
         if key not in self._styles:
             while len(self._styles) >= self._limits.kept_styles:

@@ -5,7 +5,7 @@ from typing import Any
 
 from retimbre.apps.sessions.limits import Limits
 from retimbre.apps.sessions.records import SessionClip, SessionTransfer
-from retimbre.errors import InputError, shown
+from retimbre.errors import InputError, meant, shown
 from retimbre.settings import OF_FILES, TEXTURE_SECONDS, Settings, plain
 
 NOT_OFFERED = ("jobs", "device", *OF_FILES)
@@ -25,7 +25,8 @@ def read_settings(given: object) -> Settings:
     known = set(Settings.__dataclass_fields__) - set(NOT_OFFERED)
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise InputError(f"settings has {shown(unknown[0])}: expected one of {', '.join(sorted(known))}")
+        names, near = ", ".join(sorted(known)), meant(unknown[0], known)
+        raise InputError(f"settings has {shown(unknown[0])}: expected one of {names}{near}")
     return Settings(**given)
 
 

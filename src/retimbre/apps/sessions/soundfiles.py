@@ -2,23 +2,22 @@
 
 from pathlib import Path
 
-import numpy as np
-
 
 def playable(path: Path, at: Path) -> None:
     """Write what a browser plays: a WAV of 16 bits, at most two channels, all of more in one."""
     import soundfile
 
     from retimbre.sound.files import Recording
+    from retimbre.sound.quantisation import Quantiser, is_quantised
 
     sound = Recording(path)
     n_channels = sound.n_channels if sound.n_channels <= 2 else 1
-    rng = np.random.default_rng(0)
+    is_mixed = n_channels < sound.n_channels
+    quantise = Quantiser(16, is_dithered=is_mixed or not is_quantised(sound, 16))
     with soundfile.SoundFile(at, "w", sound.sample_rate, n_channels, subtype="PCM_16", format="WAV") as file:
         for piece in sound.pieces(1 << 18):
-            samples = piece if sound.n_channels <= 2 else piece.mean(axis=0, keepdims=True)
-            dither = rng.triangular(-1, 0, 1, samples.shape) / 32768
-            file.write(np.clip(samples + dither, -1, 1 - 1 / 32768).T)
+            samples = piece.mean(axis=0, keepdims=True) if is_mixed else piece
+            file.write(quantise(samples).T)
 
 
 def as_flac(path: Path) -> Path:
