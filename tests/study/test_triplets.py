@@ -51,7 +51,7 @@ def test_a_clip_is_at_0_from_itself_and_short_ones_are_refused() -> None:
 def test_other_music_of_the_same_instrument_is_nearer_than_another_instrument(tmp_path: Path) -> None:
     pytest.importorskip("midirenderer")
     pytest.importorskip("pretty_midi")
-    training = TripletTraining(n_songs=6, seconds=5.0, n_steps=400)
+    training = TripletTraining(n_songs=8, seconds=6.0, n_steps=500)
     network = TripletNetwork.load_or_train(tmp_path, training)
     generator = torch.Generator().manual_seed(99)
 
@@ -60,8 +60,8 @@ def test_other_music_of_the_same_instrument_is_nearer_than_another_instrument(tm
 
     names = ("flute", "piano", "marimba", "violin", "trumpet", "harpsichord")
     clips = {name: (played(name), played(name)) for name in names}
-    own = [network.distance(*clips[name]) for name in names]
-    others = [network.distance(clips[a][0], clips[b][1]) for a in names for b in names if a != b]
-    assert np.mean(own) < 0.75 * np.mean(others)
+    own = {name: network.distance(*clips[name]) for name in names}
+    nearer = [own[a] < network.distance(clips[a][0], clips[b][1]) for a in names for b in names if a != b]
+    assert np.mean(nearer) > 0.7  # by chance it would be .5
     again = TripletNetwork.load_or_train(tmp_path, training)
-    assert again.distance(*clips["flute"]) == own[0]
+    assert again.distance(*clips["flute"]) == own["flute"]
