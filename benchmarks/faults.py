@@ -353,6 +353,17 @@ def giants(folder: Path) -> Iterator[tuple[str, Path]]:
 # --- kills ---
 
 
+def _is_whole(found: bytes | None, expected: bytes) -> bool:
+    """Tell whether a WAV of 16 bits is the expected one but for rounding.
+
+    With two threads one run of some forty, on a busy machine, has samples that are 1 of 32768 off.
+    """
+    if found is None or len(found) != len(expected) or found[:44] != expected[:44]:
+        return False
+    samples, others = (np.frombuffer(each[44:], "<i2").astype(int) for each in (found, expected))
+    return int(np.abs(samples - others).max()) <= 1
+
+
 def kills(folder: Path, n_kills: int) -> Counter[str]:
     """Kill transfers at random moments; count what the output is: absent, the old one, or whole."""
     rng = random.Random(0)
@@ -379,7 +390,7 @@ def kills(folder: Path, n_kills: int) -> Counter[str]:
             time.sleep(rng.uniform(0.7 if number % 4 < 2 else 0.0, 1.0) * min(took))
             process.send_signal(signal.SIGKILL)
         now, same = out.read_bytes() if out.exists() else None, "the old one" if old else "absent"
-        found["whole" if now == whole else same if now == old else "torn"] += 1
+        found["whole" if _is_whole(now, whole) else same if now == old else "torn"] += 1
         if {path.name for path in folder.glob("*.wav")} - {"a.wav", "s.wav", "out.wav"}:
             found["remnants that look like sound"] += 1
     return found
