@@ -172,7 +172,7 @@ def input_gone(ground: Ground, cluster: Cluster) -> None:
     """A content vanishes half-way, and comes back later."""
     wait = ground.trap("wait", "all")
     batch = ground.start()
-    ground.worker_at(10)  # the first, by the order of seeds as text
+    ground.wait_for(lambda: bool(ground.began()), "a row begins")  # none ends before the trap is gone
     hidden = ground.content(9).rename(ground.folder / "hidden")
     wait.unlink()
     code, stderr = ground.ended(batch)
