@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retimbre.errors import InputError
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, collect
-from retimbre.sound.limiter import match_loudness
-from retimbre.sound.loudness import loudness
+from retimbre.sound.audio import Audio
 from retimbre.sound.phase import griffin_lim
 from retimbre.sound.stft import Window
+from study.clips import as_loud, check_sounding
 
 ROUNDS = 20
 """Updates, L."""
@@ -52,9 +50,7 @@ def musaicing(content: Audio, style: Audio, settings: Settings | None = None) ->
     """
     settings = settings or Settings()
     window = Window.at_rate(settings, content.sample_rate, torch.device("cpu"))
-    for clip, role in ((content, "content"), (style, "style")):
-        if clip.is_silent:
-            raise InputError(f"the {role} is silent: expected a clip that sounds")
+    check_sounding(content, style)
     target, source = (_bins(clip.resampled(content.sample_rate), window) for clip in (content, style))
     size = source.abs().sum(dim=0)
     source = source * (size > _SILENT * size.max())
@@ -63,7 +59,7 @@ def musaicing(content: Audio, style: Audio, settings: Settings | None = None) ->
     image = torch.polar(torch.ones_like(composed.real), composed.angle())[None]
     samples, _ = griffin_lim(source.abs() @ h, image, window, content.n_samples, n_iter=_PHASE_ROUNDS)
     made = Audio(samples.numpy(), content.sample_rate)
-    return made if made.is_silent else collect(match_loudness(made, loudness(content)))
+    return as_loud(made, content)
 
 
 def activations(target: Tensor, source: Tensor, generator: torch.Generator) -> Tensor:

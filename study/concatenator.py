@@ -15,11 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from retimbre.errors import InputError
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, collect
-from retimbre.sound.limiter import match_loudness
-from retimbre.sound.loudness import loudness
+from retimbre.sound.audio import Audio
+from study.clips import as_loud, check_sounding
 
 WINDOW = 2048 / 44_100
 """Seconds of a window; the hop is half of it."""
@@ -80,9 +78,7 @@ def concatenate(
         InputError: a clip that is silent.
     """
     settings = settings or Settings()
-    for clip, role in ((content, "content"), (style, "style")):
-        if clip.is_silent:
-            raise InputError(f"the {role} is silent: expected a clip that sounds")
+    check_sounding(content, style)
     rate = content.sample_rate
     size = 2 * round(WINDOW * rate / 2)
     target, source = (_windows(clip.resampled(rate), size) for clip in (content, style))
@@ -98,7 +94,7 @@ def concatenate(
         laid = made[half::2].reshape(-1)
         samples[half * (size // 2) :][: len(laid)] += laid
     audio = Audio(samples[size // 2 :][: content.n_samples].numpy()[None], rate)
-    return audio if audio.is_silent else collect(match_loudness(audio, loudness(content)))
+    return as_loud(audio, content)
 
 
 @dataclass(frozen=True)

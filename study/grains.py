@@ -10,11 +10,9 @@ fails. The differences: the nearest grain is searched among all, not in a leaf o
 import numpy as np
 import numpy.typing as npt
 
-from retimbre.errors import InputError
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, collect
-from retimbre.sound.limiter import match_loudness
-from retimbre.sound.loudness import loudness
+from retimbre.sound.audio import Audio
+from study.clips import as_loud, check_sounding
 
 FRAME, HOP = 1024, 512
 """Samples of a frame under a Hann window, and from one to the next."""
@@ -43,9 +41,7 @@ def granulate(
     Raises:
         InputError: a clip that is silent.
     """
-    for clip, role in ((content, "content"), (style, "style")):
-        if clip.is_silent:
-            raise InputError(f"the {role} is silent: expected a clip that sounds")
+    check_sounding(content, style)
     rate = content.sample_rate
     clips = (clip.resampled(rate) for clip in (content, style))
     target, source = (clip.samples.mean(axis=0, dtype=np.float64) for clip in clips)
@@ -62,7 +58,7 @@ def granulate(
             window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
             made[number * HOP :][:length] += source[start : start + length] * window
     audio = Audio(made[: content.n_samples].astype(np.float32), rate)
-    return audio if audio.is_silent else collect(match_loudness(audio, loudness(content)))
+    return as_loud(audio, content)
 
 
 def _features(clip: Matrix) -> Matrix:

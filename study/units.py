@@ -11,12 +11,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from retimbre.errors import InputError
 from retimbre.metrics.features import ClipFeatures
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, collect
-from retimbre.sound.limiter import match_loudness
-from retimbre.sound.loudness import loudness
+from retimbre.sound.audio import Audio
+from study.clips import as_loud, check_sounding
 
 LISTENED = 0.1
 """Seconds from an onset that are compared."""
@@ -50,9 +48,7 @@ def replace_units(content: Audio, style: Audio, settings: Settings | None = None
     Raises:
         InputError: a clip that is silent.
     """
-    for clip, role in ((content, "content"), (style, "style")):
-        if clip.is_silent:
-            raise InputError(f"the {role} is silent: expected a clip that sounds")
+    check_sounding(content, style)
     rate = content.sample_rate
     fade = round(EARLY * rate)
     clips = [Audio(clip.resampled(rate).samples.mean(axis=0), rate) for clip in (content, style)]
@@ -75,7 +71,7 @@ def replace_units(content: Audio, style: Audio, settings: Settings | None = None
         piece = piece[: len(made) - start] * 10 ** ((level - levels[1][nearest]) / 20)
         made[start : start + len(piece)] += piece
     audio = Audio(made.astype(np.float32), rate)
-    return audio if audio.is_silent else collect(match_loudness(audio, loudness(content)))
+    return as_loud(audio, content)
 
 
 def _onsets(clip: Audio) -> npt.NDArray[np.int64]:

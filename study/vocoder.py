@@ -15,11 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from retimbre.alignment.events import NoteEvent
-from retimbre.errors import InputError
 from retimbre.settings import Settings
-from retimbre.sound.audio import Audio, collect
-from retimbre.sound.limiter import match_loudness
-from retimbre.sound.loudness import loudness
+from retimbre.sound.audio import Audio
+from study.clips import as_loud, check_sounding
 from study.events import passage_of
 
 N_PARTIALS = 60
@@ -69,9 +67,7 @@ def vocode(
         InputError: a clip that is silent.
     """
     settings = settings or Settings()
-    for clip, role in ((content, "content"), (style, "style")):
-        if clip.is_silent:
-            raise InputError(f"the {role} is silent: expected a clip that sounds")
+    check_sounding(content, style)
     rate = content.sample_rate
     clips = [Audio(clip.resampled(rate).samples.mean(axis=0), rate) for clip in (content, style)]
     ours, theirs = (_Analysis.of(clip, passage_of(clip, settings).events) for clip in clips)
@@ -85,7 +81,7 @@ def vocode(
             _add(made, note, levels, rate)
         made += _noise(theirs.noise_share(), strength, rate, len(made), settings.seed)
     audio = Audio(made.astype(np.float32), rate)
-    return audio if audio.is_silent else collect(match_loudness(audio, loudness(content)))
+    return as_loud(audio, content)
 
 
 @dataclass(frozen=True)

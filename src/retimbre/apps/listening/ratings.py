@@ -33,7 +33,7 @@ Ratings = dict[str, dict[tuple[str, str], float]]
 
 
 @dataclass(frozen=True)
-class Row:
+class ConditionRating:
     """Mean rating of a condition.
 
     Attributes:
@@ -108,7 +108,7 @@ def missed(ratings: Ratings) -> dict[str, float]:
     return shares
 
 
-def table(ratings: Ratings) -> list[Row]:
+def table(ratings: Ratings) -> list[ConditionRating]:
     """Average the ratings of every condition, the highest mean first."""
     by_condition: dict[str, list[float]] = defaultdict(list)
     for scores in ratings.values():
@@ -117,7 +117,10 @@ def table(ratings: Ratings) -> list[Row]:
             own[name].append(score)
         for name, values in own.items():
             by_condition[name].append(mean(values))
-    rows = [Row(name, len(values), mean(values), _half(values)) for name, values in by_condition.items()]
+    rows = [
+        ConditionRating(name, len(values), mean(values), _half(values))
+        for name, values in by_condition.items()
+    ]
     return sorted(rows, key=lambda row: (-row.mean, row.condition))
 
 
