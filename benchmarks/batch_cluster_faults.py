@@ -1,29 +1,21 @@
 """Faults of a batch on a cluster of Dask (``batch_faults.py`` makes the table)."""
 
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from batch_cluster import Cluster, kill_all
-from batch_ground import RATE, Ground, done, expect, is_running, kill
+from batch_ground import RATE, Ground, done, expect, heard, is_running, kill, two_drivers, well, worker_killed
 
 _MANY = 64  # rows, so that a call has several
-
-
-def worker_killed(ground: Ground, cluster: Cluster) -> None:
-    """A worker is killed by SIGKILL."""
-    wait = ground.trap("wait", 5)
-    batch = ground.start()
-    kill(ground.worker_at(5))
-    wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
 
 
 def node_lost(ground: Ground, cluster: Cluster) -> None:
@@ -32,8 +24,7 @@ def node_lost(ground: Ground, cluster: Cluster) -> None:
     batch = ground.start()
     kill_all(cluster.worker_of(ground.worker_at(5)))
     wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    well(ground, batch)
 
 
 def worker_hangs(ground: Ground, cluster: Cluster) -> None:
@@ -46,8 +37,7 @@ def worker_hangs(ground: Ground, cluster: Cluster) -> None:
     with suppress(ProcessLookupError):  # it was replaced
         kill(worker, signal.SIGCONT)
     wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    well(ground, batch)
 
 
 def worker_terminated(ground: Ground, cluster: Cluster) -> None:
@@ -57,8 +47,7 @@ def worker_terminated(ground: Ground, cluster: Cluster) -> None:
     kill_all(cluster.worker_of(ground.worker_at(5)), signal.SIGTERM)
     cluster.workers.append(cluster.worker())
     wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    well(ground, batch)
 
 
 def deadly_row(ground: Ground, cluster: Cluster) -> None:
@@ -78,8 +67,7 @@ def scheduler_killed(ground: Ground, cluster: Cluster) -> None:
     ground.worker_at(6)
     cluster.restart_scheduler()
     wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    stderr = well(ground, batch)
     expect("is gone: waiting for it" in stderr and "is back" in stderr, stderr)
 
 
@@ -100,9 +88,7 @@ def driver_terminated(ground: Ground, cluster: Cluster) -> None:
     batch = ground.start()
     ground.worker_at(6)
     batch.send_signal(signal.SIGTERM)
-    assert batch.stderr is not None
-    while "again to stop at once" not in (line := batch.stderr.readline()):
-        expect(line, "the batch ended")
+    heard(batch, "again to stop at once")
     wait.unlink()
     code, stderr = ground.ended(batch)
     expect(code == 130, stderr)
@@ -116,9 +102,7 @@ def interrupted_twice(ground: Ground, cluster: Cluster) -> None:
     batch = ground.start()
     ground.worker_at(6)
     batch.send_signal(signal.SIGINT)
-    assert batch.stderr is not None
-    while "again to stop at once" not in (line := batch.stderr.readline()):
-        expect(line, "the batch ended")
+    heard(batch, "again to stop at once")
     batch.send_signal(signal.SIGINT)
     code, stderr = ground.ended(batch)
     expect(code == 130, stderr)
@@ -179,8 +163,7 @@ def input_gone(ground: Ground, cluster: Cluster) -> None:
     expect(code == 1, stderr)
     expect(f"{ground.content(9)} does not exist" in ground.results()["0009.wav"]["error"], "the reason")
     hidden.rename(ground.content(9))
-    code, stderr = ground.ended(ground.start("--manifest", ground.out / "failed.csv"))
-    expect(code == 0, stderr)
+    done(ground, "--manifest", ground.out / "failed.csv")
 
 
 def input_changed(ground: Ground, cluster: Cluster) -> None:
@@ -191,8 +174,7 @@ def input_changed(ground: Ground, cluster: Cluster) -> None:
     noise = 0.1 * np.random.default_rng(1).standard_normal(RATE // 4)
     soundfile.write(ground.content(3), noise, RATE)
     wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    well(ground, batch)
     done(ground)  # of bytes that were sent before they changed
     expect(soundfile.info(ground.output(3)).frames == RATE // 4, "the output is of the content as it is")
 
@@ -206,19 +188,6 @@ def style_broken(ground: Ground, cluster: Cluster) -> None:
     expect(code == 1, stderr)
     style.write_bytes(whole)
     done(ground)
-
-
-def two_drivers(ground: Ground, cluster: Cluster) -> None:
-    """A second driver is started on the folder."""
-    wait = ground.trap("wait", 3)
-    batch = ground.start()
-    ground.worker_at(3)
-    code, stderr = ground.run()
-    expect(code == 2, stderr)
-    expect(f"is being worked on (process {batch.pid} on " in stderr, stderr)
-    wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
 
 
 def shards(ground: Ground, cluster: Cluster) -> None:
@@ -242,17 +211,24 @@ def no_worker(ground: Ground, cluster: Cluster) -> None:
     for worker in cluster.workers:
         kill_all(worker)
     ground.wait_for(lambda: not is_running(pid), "the worker ends")
-    assert batch.stderr is not None
-    while "has no worker" not in (line := batch.stderr.readline()):
-        expect(line, "the batch ended")
+    heard(batch, "has no worker")
     wait.unlink()
     cluster.workers = [cluster.worker() for _ in cluster.workers]
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    well(ground, batch)
+
+
+def _of_ground(fault: Callable[[Ground], None]) -> Callable[[Ground, Cluster], None]:
+    """Make a fault of a cluster from one that needs nothing of it."""
+
+    @functools.wraps(fault)
+    def of_cluster(ground: Ground, cluster: Cluster) -> None:
+        fault(ground)
+
+    return of_cluster
 
 
 CLUSTER_FAULTS = {
-    "worker": worker_killed,
+    "worker": _of_ground(worker_killed),
     "node": node_lost,
     "hangs": worker_hangs,
     "sigterm": worker_terminated,
@@ -266,7 +242,7 @@ CLUSTER_FAULTS = {
     "gone": input_gone,
     "changed": input_changed,
     "style": style_broken,
-    "two": two_drivers,
+    "two": _of_ground(two_drivers),
     "shards": shards,
 }
 """Faults by a short name."""

@@ -17,7 +17,20 @@ import numpy as np
 import soundfile
 from batch_cluster import Cluster
 from batch_cluster_faults import CLUSTER_FAULTS, N_ROWS
-from batch_ground import RATE, Counts, Ground, done, expect, is_running, kill, parent
+from batch_ground import (
+    RATE,
+    Counts,
+    Ground,
+    done,
+    expect,
+    heard,
+    is_running,
+    kill,
+    parent,
+    two_drivers,
+    well,
+    worker_killed,
+)
 
 Fault = Callable[[Ground], None]
 
@@ -30,16 +43,6 @@ jumps = itertools.cycle([0, 86_400, -86_400, 40 * 86_400])
 time.time = lambda: real() + next(jumps)
 time.time_ns = lambda: reals() + 10**9 * next(jumps)
 """
-
-
-def worker_killed(ground: Ground) -> None:
-    """A worker is killed by SIGKILL."""
-    wait = ground.trap("wait", 5)
-    batch = ground.start()
-    kill(ground.worker_at(5))
-    wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
 
 
 def deadly_row(ground: Ground) -> None:
@@ -87,9 +90,7 @@ def interrupted_twice(ground: Ground) -> None:
     batch = ground.start()
     workers = [ground.worker_at(6), ground.worker_at(7)]
     batch.send_signal(signal.SIGINT)
-    assert batch.stderr is not None
-    while "again to stop at once" not in (line := batch.stderr.readline()):
-        expect(line, "the batch ended")
+    heard(batch, "again to stop at once")
     batch.send_signal(signal.SIGINT)
     code, stderr = ground.ended(batch)
     expect(code == 130, stderr)
@@ -143,8 +144,7 @@ def input_gone(ground: Ground) -> None:
     expect(code == 1, stderr)
     expect(f"{ground.content(9)} does not exist" in ground.results()["0009.wav"]["error"], "the reason")
     hidden.rename(ground.content(9))
-    code, stderr = ground.ended(ground.start("--manifest", ground.out / "failed.csv"))
-    expect(code == 0, stderr)
+    done(ground, "--manifest", ground.out / "failed.csv")
     expect(not (ground.out / "failed.csv").exists(), "nothing failed")
 
 
@@ -156,8 +156,7 @@ def input_changed(ground: Ground) -> None:
     noise = 0.1 * np.random.default_rng(1).standard_normal(RATE // 4)
     soundfile.write(ground.content(3), noise, RATE)
     wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
+    well(ground, batch)
     expect(soundfile.info(ground.output(3)).frames == RATE // 4, "the output is of the content as it is")
     _, stderr = ground.run()
     expect(f"{ground.n_rows} as they were" in stderr, stderr)
@@ -188,19 +187,6 @@ def clock_jumps(ground: Ground) -> None:
         os.utime(path, (10**9, 10**9) if number % 2 else (4 * 10**9, 4 * 10**9))
     _, stderr = ground.run()
     expect(f"{ground.n_rows} as they were" in stderr, stderr)
-
-
-def two_drivers(ground: Ground) -> None:
-    """A second driver is started on the folder."""
-    wait = ground.trap("wait", 3)
-    batch = ground.start()
-    ground.worker_at(3)
-    code, stderr = ground.run()
-    expect(code == 2, stderr)
-    expect(f"is being worked on (process {batch.pid} on " in stderr, stderr)
-    wait.unlink()
-    code, stderr = ground.ended(batch)
-    expect(code == 0, stderr)
 
 
 def shards(ground: Ground) -> None:

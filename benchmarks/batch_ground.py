@@ -233,10 +233,23 @@ def expect(condition: object, message: object) -> None:
         raise AssertionError(message)
 
 
+def well(ground: Ground, batch: "subprocess.Popen[str]") -> str:
+    """Wait for the end of a batch, in which all must be done; give its stderr."""
+    code, stderr = ground.ended(batch)
+    expect(code == 0, stderr)
+    return stderr
+
+
 def done(ground: Ground, *options: str | Path) -> None:
     """Run the batch again, which must do all that is left."""
-    code, stderr = ground.run(*options)
-    expect(code == 0, stderr)
+    well(ground, ground.start(*options))
+
+
+def heard(batch: "subprocess.Popen[str]", words: str) -> None:
+    """Read the stderr of a batch up to the line that has these words."""
+    assert batch.stderr is not None
+    while words not in (line := batch.stderr.readline()):
+        expect(line, f"the batch ended before it said: {words}")
 
 
 def is_whole(output: Path, content: Path) -> bool:
@@ -263,3 +276,27 @@ def parent(pid: int) -> int:
 def kill(pid: int, signum: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal to a process."""
     os.kill(pid, signum)
+
+
+# --- faults that are the same wherever the work is done ---
+
+
+def worker_killed(ground: Ground) -> None:
+    """A worker is killed by SIGKILL."""
+    wait = ground.trap("wait", 5)
+    batch = ground.start()
+    kill(ground.worker_at(5))
+    wait.unlink()
+    well(ground, batch)
+
+
+def two_drivers(ground: Ground) -> None:
+    """A second driver is started on the folder."""
+    wait = ground.trap("wait", 3)
+    batch = ground.start()
+    ground.worker_at(3)
+    code, stderr = ground.run()
+    expect(code == 2, stderr)
+    expect(f"is being worked on (process {batch.pid} on " in stderr, stderr)
+    wait.unlink()
+    well(ground, batch)

@@ -6,7 +6,6 @@ so that it hears the instrument and not the song, the room or the level. No meth
 no part in the package.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,17 +15,14 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from retimbre._output import atomic, make_folder
 from retimbre.errors import InputError
-from retimbre.music import orchestra
 from retimbre.music.orchestra import PROGRAMS, Soundfont, render
 from retimbre.sound.audio import Audio
 from retimbre.sound.mel import slaney_mel
-from study import exercises, ranges
+from study import exercises
+from study.judge_networks import load_or_train, training_key
 
 RATE = 16_000
 """Hz."""
@@ -91,21 +87,11 @@ class Recogniser:
             RetimbreError: the file cannot be written.
         """
         training = training or Training()
-        path, key = folder / _FILE, _key(training)
         with torch.random.fork_rng(devices=[]):  # layers draw weights from the global generator
             network = _network(len(training.instruments))
-        try:
-            with safe_open(path, "pt") as file:
-                if file.metadata() == {"key": key}:
-                    network.load_state_dict({name: file.get_tensor(name) for name in network.state_dict()})
-                    return cls(tuple(training.instruments), network.eval())
-        except (OSError, SafetensorError):  # none there, or damaged
-            pass
-        _train(network, training, on_step)
-        make_folder(folder)
-        with atomic(path) as temporary:
-            save_file(network.state_dict(), temporary, metadata={"key": key})
-        return cls(tuple(training.instruments), network.eval())
+        key = training_key(training, __file__, training.soundfonts)
+        load_or_train(folder / _FILE, key, network, lambda: _train(network, training, on_step))
+        return cls(tuple(training.instruments), network)
 
     @torch.no_grad()
     def likelihoods(self, audio: Audio) -> dict[str, float]:
@@ -130,17 +116,6 @@ class Recogniser:
         heard = self.network(_levels(windows[loudness > _QUIET * loudness.max()]))
         found: list[float] = heard.double().softmax(dim=1).mean(dim=0).tolist()
         return dict(zip(self.instruments, found, strict=True))
-
-
-def _key(training: Training) -> str:
-    """Hash everything that the weights depend on."""
-    hashed = hashlib.sha256(repr(training).encode())
-    for module in (__file__, exercises.__file__, ranges.__file__, orchestra.__file__):
-        hashed.update(Path(str(module)).read_bytes())
-    for soundfont in training.soundfonts:
-        path = orchestra.locate(soundfont)
-        hashed.update(f"{soundfont} {path.stat().st_size if path.is_file() else 0}".encode())
-    return hashed.hexdigest()
 
 
 def _network(n_classes: int) -> nn.Module:

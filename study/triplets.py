@@ -13,7 +13,6 @@ the authors' repository ``cifkao/ss-vq-vae``:
 - *pitch* is :func:`retimbre.metrics.content.pitch_distance`, whose transcriber is another one.
 """
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,17 +21,14 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from retimbre._output import atomic, make_folder
 from retimbre.errors import InputError
-from retimbre.music import orchestra
 from retimbre.music.orchestra import PROGRAMS, Soundfont, render
 from retimbre.sound.audio import Audio
 from retimbre.sound.mel import slaney_mel
-from study import exercises, ranges
+from study import exercises
+from study.judge_networks import load_or_train, training_key
 
 RATE = 16_000
 """Hz."""
@@ -96,21 +92,11 @@ class TripletNetwork:
             RetimbreError: the file cannot be written.
         """
         training = training or TripletTraining()
-        path, key = folder / _FILE, _key(training)
         with torch.random.fork_rng(devices=[]):  # layers draw weights from the global generator
             network = _network()
-        try:
-            with safe_open(path, "pt") as file:
-                if file.metadata() == {"key": key}:
-                    network.load_state_dict({name: file.get_tensor(name) for name in network.state_dict()})
-                    return cls(network.eval())
-        except (OSError, SafetensorError):  # none there, or damaged
-            pass
-        _train(network, training, on_step)
-        make_folder(folder)
-        with atomic(path) as temporary:
-            save_file(network.state_dict(), temporary, metadata={"key": key})
-        return cls(network.eval())
+        key = training_key(training, __file__, get_args(Soundfont))
+        load_or_train(folder / _FILE, key, network, lambda: _train(network, training, on_step))
+        return cls(network)
 
     @torch.no_grad()
     def distance(self, one: Audio, other: Audio) -> float:
@@ -164,17 +150,6 @@ def _network() -> nn.Module:
         layers += [nn.ConstantPad1d(((length - 1) // 2, length // 2), 0.0), nn.Conv1d(width, _WIDTH, length)]
         layers += [nn.BatchNorm1d(_WIDTH), nn.ReLU(), nn.MaxPool1d(length)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten())
-
-
-def _key(training: TripletTraining) -> str:
-    """Hash everything that the weights depend on."""
-    hashed = hashlib.sha256(repr(training).encode())
-    for module in (__file__, exercises.__file__, ranges.__file__, orchestra.__file__):
-        hashed.update(Path(str(module)).read_bytes())
-    for soundfont in get_args(Soundfont):
-        path = orchestra.locate(soundfont)
-        hashed.update(f"{soundfont} {path.stat().st_size if path.is_file() else 0}".encode())
-    return hashed.hexdigest()
 
 
 def _train(network: nn.Module, training: TripletTraining, on_step: Callable[[int, int], None] | None) -> None:

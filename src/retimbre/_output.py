@@ -7,7 +7,6 @@ import re
 import secrets
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -107,11 +106,6 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     except (OSError, ValueError):
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def spool_folder(output: Path | None) -> Path:
-    """Give the folder for temporary files: that of the output, or the system's."""
-    return Path(tempfile.gettempdir()) if output is None or is_stream(output) else output.parent
 
 
 def check_space(folder: Path, n_bytes: int) -> None:

@@ -98,23 +98,19 @@ class Records:
         folder: Folder of the records files.
 
     Attributes:
-        n_torn: Number of lines that are not whole.
         last_run: The highest number of a run; 0 where there is none.
     """
 
     def __init__(self, folder: Path) -> None:
         self._paths = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
         self._open: OrderedDict[int, BinaryIO] = OrderedDict()
-        self.n_torn = 0
         ids, runs, done, files, places = array("Q"), array("L"), array("B"), array("L"), array("Q")
         for number, path in enumerate(self._paths):
             place = 0
             with path.open("rb") as file:
                 for text in file:
                     found = _head(text)
-                    if found is None:
-                        self.n_torn += 1
-                    else:
+                    if found is not None:  # a line may be torn
                         ids.append(found[0])
                         runs.append(found[1])
                         done.append(found[2])

@@ -23,7 +23,6 @@ class PreparedStyles:
         self._memory = memory
         self._kept: OrderedDict[Any, Transfer] = OrderedDict()
         self._sizes: dict[Any, int] = {}
-        self.n_prepared = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -44,7 +43,6 @@ class PreparedStyles:
         self._make_room()
         made = Transfer(list(paths), settings)
         self._kept[key] = made
-        self.n_prepared += 1
         return made
 
     def clear(self) -> None:
