@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import scipy.signal
 import scipy.stats
 import soundfile
+import yaml
 
 from retimbre.apps.listening import configuration, ratings, sounds, trials
 from retimbre.errors import InputError
@@ -51,7 +53,7 @@ def made(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configurations(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))]
+    return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))]
 
 
 def pages(config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -140,6 +142,43 @@ def test_pages_are_those_of_a_mushra_test(made: Path) -> None:
                 assert path.startswith("configs/test/sounds/")
                 assert (made.parent / path.removeprefix("configs/")).is_file()
     assert len({config["testId"] for config in configurations(made)}) == 6
+
+
+def test_configurations_are_yaml_that_the_parser_of_webmushra_takes(made: Path) -> None:
+    """yaml.js, in all its versions, takes no braces or brackets that go over several lines."""
+    for path in made.glob("*.yaml"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found = re.fullmatch(r'(?:  )*(?:- )?"[^"\\]+":(?: (.+))?', line)
+            assert found, line
+            assert found[1] is None or not isinstance(json.loads(found[1]), dict | list), line
+        listener = yaml.safe_load(path.read_text(encoding="utf-8"))["testId"].removeprefix("test-")
+        assert listener == path.stem
+
+
+@pytest.mark.parametrize("place", ["test", "pair", "method"])
+@pytest.mark.parametrize(("name", "message"), [("rock & roll", "has & in it"), ("50%", "has % in it")])
+def test_names_that_webmushra_cannot_take_are_refused(
+    place: str, name: str, message: str, tmp_path: Path
+) -> None:
+    names = {"test": "test", "pair": "pair", "method": "method"} | {place: name}
+    (tmp_path / "in" / names["pair"]).mkdir(parents=True)
+    for sound in ("target", names["method"]):
+        soundfile.write(tmp_path / "in" / names["pair"] / f"{sound}.wav", noise(0), RATE)
+    found = trials.find(tmp_path / "in", None, 10, seed=0)
+    with pytest.raises(InputError, match=message):
+        configuration.make(tmp_path / names["test"], found, n_listeners=1, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("name", ["reference", "anchor35", "anchor70"])
+def test_a_method_cannot_take_the_place_of_the_reference_or_an_anchor(name: str, tmp_path: Path) -> None:
+    (tmp_path / "in" / "pair").mkdir(parents=True)
+    for sound in ("target", name):
+        soundfile.write(tmp_path / "in" / "pair" / f"{sound}.wav", noise(0), RATE)
+    with pytest.raises(InputError, match=f"{name} is a name that the test gives itself"):
+        configuration.make(
+            tmp_path / "out", trials.find(tmp_path / "in", None, 10, seed=0), n_listeners=1, seed=0
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """Configurations of webMUSHRA: one for each listener, with an order of trials of its own.
 
-https://github.com/audiolabs/webMUSHRA (Schoeffler et al. 2018) reads YAML, of which JSON is a part, from its
-folder ``configs``, and pymushra serves the same pages. In a trial webMUSHRA itself adds the hidden reference
-and shuffles what is heard, for every listener anew.
+https://github.com/audiolabs/webMUSHRA (Schoeffler et al. 2018) reads YAML from its folder ``configs``, and
+pymushra serves the same pages. In a trial webMUSHRA itself adds the hidden reference and shuffles what is
+heard, for every listener anew.
 """
 
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from retimbre._output import atomic, make_folder
 from retimbre.apps.listening import sounds
 from retimbre.apps.listening.trials import Trial
-from retimbre.errors import InputError
+from retimbre.errors import InputError, shown
 
 DESCRIPTION = "test.json"
 """File that says what the test is made of."""
@@ -26,8 +27,11 @@ _INTRODUCTION = (
     "<p>Each page has a reference and some sounds to compare with it, in random order. One of them is the "
     "reference itself. Rate each from 0 (bad) to 100 (excellent) by how near it comes to the reference: the "
     "same notes by the same instrument, without faults.</p><p>Use headphones. Listen as often as you like, "
-    "and rate the sound that is nearest to the reference with 100.</p>"
+    "and rate the sound that is nearest to the reference with 100. A slider moves while its sound plays.</p>"
 )
+
+_UNFIT = re.compile(r"[&+%#?'\\\x00-\x1f]")
+"""Signs that names cannot have: webMUSHRA puts names into addresses, forms and HTML as they are."""
 
 
 def make(folder: Path, trials: Sequence[Trial], *, n_listeners: int, seed: int) -> float:
@@ -43,11 +47,16 @@ def make(folder: Path, trials: Sequence[Trial], *, n_listeners: int, seed: int) 
         The loudness of all sounds in LUFS.
 
     Raises:
-        InputError: a folder with something in it, a silent sound.
+        InputError: a folder with something in it, a name that webMUSHRA cannot take, a silent sound.
         AudioReadError: a sound that cannot be read.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there and not empty: expected a new folder")
+    for name in (
+        folder.absolute().name,
+        *(each for trial in trials for each in (trial.name, *trial.conditions)),
+    ):
+        _check(name)
     make_folder(folder.absolute().parent)
     partial = Path(tempfile.mkdtemp(prefix=".retimbre-", dir=folder.absolute().parent))
     try:
@@ -59,7 +68,7 @@ def make(folder: Path, trials: Sequence[Trial], *, n_listeners: int, seed: int) 
             order = np.random.default_rng((seed, number)).permutation(len(trials))
             ordered = [trials[place] for place in order]
             name = f"listener-{number + 1:02}"
-            _save(partial / f"{name}.yaml", configuration(folder.absolute().name, name, ordered))
+            _save(partial / f"{name}.yaml", _block(configuration(folder.absolute().name, name, ordered)))
         about = {
             "standard": "ITU-R BS.1534-3",
             "seed": seed,
@@ -69,7 +78,7 @@ def make(folder: Path, trials: Sequence[Trial], *, n_listeners: int, seed: int) 
                 trial.name: [*trial.conditions, *sounds.ANCHORS, sounds.REFERENCE] for trial in trials
             },
         }
-        _save(partial / DESCRIPTION, about)
+        _save(partial / DESCRIPTION, [json.dumps(about, indent=1, ensure_ascii=False)])
         partial.chmod(0o755)
         if folder.exists():
             folder.rmdir()
@@ -109,7 +118,7 @@ def configuration(name: str, listener: str, trials: Sequence[Trial]) -> dict[str
                 "content": "How near does each come to the reference?",
                 "showWaveform": False,
                 "enableLooping": True,
-                "strict": False,  # it would refuse clips under a length of its own
+                "strict": False,  # it would refuse clips over a length of its own: 12 s, later 300 s
                 "reference": f"{at}/{trial.name}/{sounds.REFERENCE}.wav",
                 "createAnchor35": False,
                 "createAnchor70": False,
@@ -123,11 +132,15 @@ def configuration(name: str, listener: str, trials: Sequence[Trial]) -> dict[str
             "type": "finish",
             "name": "Thank you",
             "content": "Press the button to send your ratings.",
-            "popupContent": "Your ratings were sent.",
+            "popupContent": "That was all: you can close this page.",
             "showResults": False,
             "writeResults": True,
             "questionnaire": [
-                {"type": "text", "label": "A word for yourself, not your name", "name": "listener"}
+                {
+                    "type": "text",
+                    "label": "A word for yourself of letters alone, not your name",
+                    "name": "listener",
+                }
             ],
         }
     )
@@ -157,6 +170,36 @@ def described(folder: Path) -> dict[str, list[str]]:
         ) from error
 
 
-def _save(path: Path, value: object) -> None:
+def _check(name: str) -> None:
+    unfit = _UNFIT.search(name)
+    if unfit:
+        raise InputError(
+            f"{shown(name)} has {shown(unfit[0])} in it: expected a name that webMUSHRA can take"
+        )
+    if name in (sounds.REFERENCE, *sounds.ANCHORS):
+        raise InputError(f"{name} is a name that the test gives itself: expected another, rename the file")
+
+
+def _block(value: dict[str, Any] | list[dict[str, Any]], indent: int = 0) -> list[str]:
+    """Give lines of YAML in block form, one scalar in each, strings in double quotes.
+
+    webMUSHRA's parser (yaml.js) takes no braces or brackets that go over several lines, as JSON's do.
+    """
+    lines = []
+    if isinstance(value, list):
+        for each in value:
+            first, *others = _block(each, indent + 2)
+            lines += [f"{' ' * indent}- {first[indent + 2 :]}", *others]
+        return lines
+    for name, each in value.items():
+        lead = f"{' ' * indent}{json.dumps(name, ensure_ascii=False)}:"
+        if isinstance(each, dict | list):
+            lines += [lead, *_block(each, indent + 2)]
+        else:
+            lines.append(f"{lead} {json.dumps(each, ensure_ascii=False)}")
+    return lines
+
+
+def _save(path: Path, lines: Iterable[str]) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
