@@ -149,7 +149,7 @@ INSIDE = {
             "display",
         ),
     ],
-    "apps/listening": ["trials", "sounds", "configuration", "ratings"],
+    "apps/listening": ["trials", "sounds", "configuration", "tables", "ratings"],
     "apps/studio": ["uploads", "application", "guard", "server"],
 }
 

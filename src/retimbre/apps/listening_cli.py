@@ -62,7 +62,9 @@ def make(
 @app.command()
 def read(
     directory: Annotated[Path, typer.Argument(help="folder of the test")],
-    tables: Annotated[list[Path], typer.Argument(help="webMUSHRA's mushra.csv, or folders with such files")],
+    tables: Annotated[
+        list[Path], typer.Argument(help="webMUSHRA's mushra.csv, pymushra's webmushra.json, or folders")
+    ],
     everybody: Annotated[
         bool, typer.Option("--everybody", help="keep listeners who miss the hidden reference")
     ] = False,
@@ -75,8 +77,10 @@ def read(
     from retimbre.apps.listening import configuration, ratings
 
     described = configuration.described(directory)
-    files = [file for path in tables for file in (sorted(path.rglob("*.csv")) if path.is_dir() else [path])]
+    files = [file for path in tables for file in (_in(path) if path.is_dir() else [path])]
     found = ratings.read(files, described)
+    for listener, trial in ratings.untouched(found):
+        say(f"{listener} left every sound of {trial} at 100, where the sliders start")
     left_out = {} if everybody else ratings.missed(found)
     for listener, share in left_out.items():
         say(f"left out: {listener}, with {share:.0%} of the hidden references under {ratings.LEAST:.0f}")
@@ -93,3 +97,9 @@ def read(
     for row in rows:
         half = "-" if row.half is None else f"± {row.half:.1f}"
         typer.echo(f"{row.condition:{width}}  {row.mean:5.1f}  {half:>6}  {row.n}")
+
+
+def _in(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix == ".csv" or path.name == "webmushra.json"
+    )

@@ -17,6 +17,7 @@ import soundfile
 import yaml
 
 from retimbre.apps.listening import configuration, ratings, sounds, trials
+from retimbre.apps.listening.trials import Description
 from retimbre.errors import InputError
 from retimbre.sound.audio import Audio
 from retimbre.sound.loudness import loudness
@@ -210,19 +211,46 @@ def test_a_silent_sound_and_a_folder_in_use_leave_nothing(tmp_path: Path) -> Non
 MISSED = 80.0
 
 
-def rated(path: Path, scores: Mapping[str, Mapping[str, float]], listener: str = "one") -> Path:
+def rated(
+    path: Path, scores: Mapping[str, Mapping[str, float]], listener: str = "one", test: str = "test"
+) -> Path:
     """Write the ratings of a listener as webMUSHRA's service does: scores by trial and name."""
-    head = ["session_test_id", "listener", "trial_id", "rating_stimulus", "rating_score"]
+    head = ["session_test_id", "listener", "session_uuid", "trial_id", "rating_stimulus", "rating_score"]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*head, "rating_time", "rating_comment"])
         for trial, by_name in scores.items():
             for name, score in by_name.items():
-                writer.writerow(["test", listener, trial, name, score, 1234, ""])
+                row = [f"{test}-listener-01", listener, path.stem, trial, name, score, 1234, ""]
+                writer.writerow(row)
+    return path
+
+
+def stored(path: Path, *sent: tuple[str, str, Mapping[Any, Mapping[Any, float]]]) -> Path:
+    """Write what pymushra stores: of each listener a configuration, a word, and scores by trial and name."""
+    database: dict[str, Any] = {}
+    for identity, word, scores in sent:
+        records = database.setdefault(identity, {})
+        for trial, by_name in scores.items():
+            responses = [
+                {"stimulus": name, "score": score, "comment": None, "time": 2652}
+                for name, score in by_name.items()
+            ]
+            records[str(len(records) + 1)] = {
+                "id": trial,
+                "type": "mushra",
+                "responses": responses,
+                "config": f"configs/test/{identity}.yaml",
+                "testId": identity,
+                "date": "2026-11-27 03:31:42.487841",
+                "questionaire": {"listener": word, "uuid": f"{identity}-{len(records)}"},
+            }
+    path.write_text(json.dumps(database), encoding="utf-8")
     return path
 
 
 TRIALS = {trial: ["retimbre", "other", "reference"] for trial in ("a", "b")}
+TEST = Description("test", TRIALS)
 
 
 def scores(retimbre: float, other: float, reference: float = 100.0) -> dict[str, dict[str, float]]:
@@ -239,7 +267,7 @@ def test_intervals_are_students_over_listeners(tmp_path: Path) -> None:
         rated(tmp_path / f"{n}.csv", scores(a, b), f"listener {n}")
         for n, (a, b) in enumerate(zip(ours, others, strict=True))
     ]
-    found = {row.condition: row for row in ratings.table(ratings.read(files, TRIALS))}
+    found = {row.condition: row for row in ratings.table(ratings.read(files, TEST))}
     assert list(found) == ["reference", "retimbre", "other"]
     for name, values in (("retimbre", ours), ("other", others)):
         low, high = scipy.stats.t.interval(0.95, 3, np.mean(values), scipy.stats.sem(values))
@@ -258,7 +286,7 @@ def test_students_quantiles_are_scipys(freedom: int, confidence: float) -> None:
 
 
 def test_one_listener_has_no_interval(tmp_path: Path) -> None:
-    rows = ratings.table(ratings.read([rated(tmp_path / "1.csv", scores(70, 40))], TRIALS))
+    rows = ratings.table(ratings.read([rated(tmp_path / "1.csv", scores(70, 40))], TEST))
     assert [row.half for row in rows] == [None] * 3
 
 
@@ -302,19 +330,94 @@ def test_ratings_that_the_test_cannot_have_given_are_refused(
 ) -> None:
     path = rated(tmp_path / "1.csv", {"b": scores(70, 40)["b"]})
     with path.open("a", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerow(["test", "one", *change, 1, ""])
+        csv.writer(file).writerow(["test-listener-01", "one", "1", *change, 1, ""])
     with pytest.raises(InputError, match=message):
-        ratings.read([path], TRIALS)
+        ratings.read([path], TEST)
 
 
 def test_other_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "no.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"no\.csv, row 2 has no trial_id"):
-        ratings.read([tmp_path / "no.csv"], TRIALS)
+    for number, text in enumerate(("{", "[]", '{"test-listener-01": {"1": {"id": "a"}}}')):
+        (tmp_path / f"{number}.json").write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=f"{number}.json cannot be read"):
+            ratings.read([tmp_path / f"{number}.json"], TEST)
+    with pytest.raises(InputError, match=r"no\.csv, row 2 has no session_test_id"):
+        ratings.read([tmp_path / "no.csv"], TEST)
     with pytest.raises(InputError, match="no ratings"):
-        ratings.read([], TRIALS)
+        ratings.read([], TEST)
     with pytest.raises(InputError, match="no folder of a test"):
         configuration.described(tmp_path)
+
+
+def test_the_database_of_pymushra_is_read_as_the_tables_are(run: Run, made: Path, tmp_path: Path) -> None:
+    names = (*METHODS, "anchor35", "anchor70", "reference")
+    given = [
+        {trial: {name: 10 * n + by for n, name in enumerate(names, start=5)} for trial in ("a", "b")}
+        for by in (0, -4)
+    ]
+    stored(
+        tmp_path / "webmushra.json",
+        ("test-listener-01", "anna", given[0]),
+        ("another", "anna", {"nothing": {"of this": 50}}),
+        ("test-listener-02", "anna", given[1]),
+    )
+    for place, scores in enumerate(given):
+        (tmp_path / "results" / str(place)).mkdir(parents=True)
+        rated(tmp_path / "results" / str(place) / "mushra.csv", scores, f"listener {place}")
+    found = [
+        run("listening-test", "read", made, tmp_path / results, "--json", cwd=tmp_path)
+        for results in ("webmushra.json", "results")
+    ]
+    assert [done.returncode for done in found] == [0, 0], found[0].stderr + found[1].stderr
+    tables = [json.loads(done.stdout) for done in found]
+    assert tables[0]["listeners"] == 2
+    assert {row["condition"]: row["mean"] for row in tables[0]["conditions"]} == {
+        name: 10 * n - 2 for n, name in enumerate(names, start=5)
+    }
+    assert tables[0] == tables[1]
+
+
+def test_names_that_read_as_numbers_are_found_in_the_database_of_pymushra(tmp_path: Path) -> None:
+    test = Description("test", {"01": ["1e3", "true", "reference"], "2": ["nan", "reference"]})
+    scores = {1: {1000.0: 20, True: 30, "reference": 100}, 2: {float("nan"): 40, "reference": 100}}
+    path = stored(tmp_path / "webmushra.json", ("test-listener-01", "anna", scores))
+    (found,) = ratings.read([path], test).values()
+    assert found == {
+        ("01", "1e3"): 20,
+        ("01", "true"): 30,
+        ("01", "reference"): 100,
+        ("2", "nan"): 40,
+        ("2", "reference"): 100,
+    }
+
+
+def test_a_listener_who_sends_twice_is_no_second_listener(tmp_path: Path) -> None:
+    files = [rated(tmp_path / f"{session}.csv", scores(70, 40), "anna") for session in range(2)]
+    with pytest.raises(InputError, match="second rating of retimbre of a by test-listener-01, anna"):
+        ratings.read(files, TEST)
+    sent = ("test-listener-01", "anna", scores(70, 40))
+    with pytest.raises(InputError, match="second rating of retimbre of a by test-listener-01, anna"):
+        ratings.read([stored(tmp_path / "webmushra.json", sent, sent)], TEST)
+
+
+def test_tables_of_other_tests_are_passed_over(tmp_path: Path) -> None:
+    ours = rated(tmp_path / "1.csv", scores(70, 40))
+    theirs = rated(tmp_path / "2.csv", {"z": {"bad": 1}}, test="tests")
+    (tmp_path / "3.csv").write_text("session_test_id,trial_id,choice_answer\ntests,z,yes\n", encoding="utf-8")
+    assert len(ratings.read([ours, theirs, tmp_path / "3.csv"], TEST)) == 1
+    with pytest.raises(InputError, match="no ratings of test"):
+        ratings.read([theirs], TEST)
+
+
+def test_who_moved_no_slider_is_named(run: Run, made: Path, tmp_path: Path) -> None:
+    names = (*METHODS, "anchor35", "anchor70", "reference")
+    pages = {"a": {name: 10.0 * n + 50 for n, name in enumerate(names)}, "b": dict.fromkeys(names, 100.0)}
+    rated(tmp_path / "1.csv", pages, "hasty")
+    done = run("listening-test", "read", made, tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "retimbre: test-listener-01, hasty left every sound of b at 100, where the sliders start"
+    ]
 
 
 def test_the_command_makes_a_test(run: Run, benchmark: Path, tmp_path: Path) -> None:

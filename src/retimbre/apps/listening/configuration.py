@@ -17,7 +17,7 @@ import numpy as np
 
 from retimbre._output import atomic, make_folder
 from retimbre.apps.listening import sounds
-from retimbre.apps.listening.trials import Trial
+from retimbre.apps.listening.trials import Description, Trial
 from retimbre.errors import InputError, shown
 
 DESCRIPTION = "test.json"
@@ -71,6 +71,7 @@ def make(folder: Path, trials: Sequence[Trial], *, n_listeners: int, seed: int) 
             _save(partial / f"{name}.yaml", _block(configuration(folder.absolute().name, name, ordered)))
         about = {
             "standard": "ITU-R BS.1534-3",
+            "name": folder.absolute().name,
             "seed": seed,
             "listeners": n_listeners,
             "loudness": round(level, 2),
@@ -155,15 +156,16 @@ def configuration(name: str, listener: str, trials: Sequence[Trial]) -> dict[str
     }
 
 
-def described(folder: Path) -> dict[str, list[str]]:
-    """Read the trials of a test and the names of what is rated in each.
+def described(folder: Path) -> Description:
+    """Read the name of a test, its trials, and the names of what is rated in each.
 
     Raises:
         InputError: no folder of a test.
     """
     try:
-        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["trials"]
-        return {str(trial): [str(name) for name in names] for trial, names in found.items()}
+        about = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        trials = {str(trial): [str(name) for name in names] for trial, names in about["trials"].items()}
+        return Description(str(about["name"]), trials)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder} is no folder of a test: expected what 'retimbre listening-test make' wrote"

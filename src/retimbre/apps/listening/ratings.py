@@ -1,20 +1,21 @@
-"""Ratings of a listening test: webMUSHRA's tables to means with confidence intervals.
+"""Ratings of a listening test: what listeners sent to means with confidence intervals.
 
 A listener is one observation: ratings are averaged over a listener's trials first, and the interval is
 Student's over listeners. Those who do not hear the hidden reference are left out (BS.1534-3, post-screening).
 """
 
-import csv
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
 
+from retimbre.apps.listening import tables
 from retimbre.apps.listening.sounds import REFERENCE
+from retimbre.apps.listening.trials import Description
 from retimbre.errors import InputError, shown
 
 LEAST = 90.0
@@ -25,8 +26,7 @@ MISSED = 0.15
 
 CONFIDENCE = 0.95
 
-_RATED = ("trial_id", "rating_stimulus", "rating_score")
-_APART = (*_RATED, "rating_time", "rating_comment")
+_START = 100.0
 
 Ratings = dict[str, dict[tuple[str, str], float]]
 """By listener, and by trial and name of the sound: 0 to 100."""
@@ -49,38 +49,29 @@ class ConditionRating:
     half: float | None
 
 
-def read(files: Iterable[Path], trials: Mapping[str, Sequence[str]]) -> Ratings:
-    """Read tables of webMUSHRA (``mushra.csv``) of a test with these trials.
+def read(files: Iterable[Path], test: Description) -> Ratings:
+    """Read what webMUSHRA (``mushra.csv``) or pymushra (its database) wrote of a test; other tests are left.
 
-    A listener is told by all columns that do not belong to a rating.
+    A listener is told by configuration and answers, of which the word for oneself is one.
 
     Raises:
-        InputError: no such table; a trial, name or rating that the test cannot have given; a sound that one
-            listener rated twice; nothing in it.
+        InputError: no such file; a trial, name or rating that the test cannot have given; a sound that one
+            listener rated twice; nothing of this test.
     """
     found: Ratings = defaultdict(dict)
-    for path in files:
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path} cannot be read: expected webMUSHRA's mushra.csv") from error
-        for number, row in enumerate(rows, start=2):
-            at = f"{path}, row {number}"
-            if any(row.get(name) is None for name in _RATED):
-                raise InputError(f"{at} has no {', '.join(_RATED)}: expected webMUSHRA's mushra.csv")
-            trial, name, score = (str(row[column]) for column in _RATED)
-            if name not in trials.get(trial, ()):
-                raise InputError(f"{at} rates {shown(name)} of {shown(trial)}: expected a sound of this test")
-            listener = ", ".join(str(value) for key, value in row.items() if key not in _APART)
-            if (trial, name) in found[listener]:
-                raise InputError(
-                    f"{at} is the second rating of {name} of {trial} by {shown(listener)}: expected one; let "
-                    "each listener use a configuration, or a word, of their own"
-                )
-            found[listener][trial, name] = _score(score, at)
+    for row in (row for path in files for row in tables.rows(path, test)):
+        if row.name not in test.trials.get(row.trial, ()):
+            given = f"{shown(row.name)} of {shown(row.trial)}"
+            raise InputError(f"{row.at} rates {given}: expected a sound of this test")
+        if (row.trial, row.name) in found[row.listener]:
+            raise InputError(
+                f"{row.at} is the second rating of {row.name} of {row.trial} by {shown(row.listener)}: "
+                "expected one; keep one of the two, and let each listener use a configuration, or a word, of "
+                "their own"
+            )
+        found[row.listener][row.trial, row.name] = _score(row.score, row.at)
     if not found:
-        raise InputError("the tables have no ratings: expected those of a listener at least")
+        raise InputError(f"the files have no ratings of {test.name}: expected those of a listener at least")
     return dict(found)
 
 
@@ -106,6 +97,15 @@ def missed(ratings: Ratings) -> dict[str, float]:
         if share > MISSED:
             shares[listener] = share
     return shares
+
+
+def untouched(ratings: Ratings) -> list[tuple[str, str]]:
+    """Give listeners and trials in which every sound has the rating where webMUSHRA's sliders start."""
+    pages: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for listener, scores in ratings.items():
+        for (trial, _), score in scores.items():
+            pages[listener, trial].append(score)
+    return [page for page, scores in pages.items() if set(scores) == {_START}]
 
 
 def table(ratings: Ratings) -> list[ConditionRating]:

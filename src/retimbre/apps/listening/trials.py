@@ -1,6 +1,6 @@
 """Trials of a listening test: the sounds of a folder, by pair and method."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,19 @@ class Trial:
     name: str
     reference: Path
     conditions: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a test is made of.
+
+    Attributes:
+        name: Its name, with which the names of its configurations begin.
+        trials: By trial, the names of the sounds that are rated.
+    """
+
+    name: str
+    trials: Mapping[str, Sequence[str]]
 
 
 def find(folder: Path, methods: Collection[str] | None, n_trials: int, seed: int) -> list[Trial]:
