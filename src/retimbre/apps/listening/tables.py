@@ -21,7 +21,7 @@ _APART = (*_RATED, "session_uuid", "rating_time", "rating_comment")
 
 
 @dataclass(frozen=True)
-class Row:
+class RatingRow:
     """A rating.
 
     Attributes:
@@ -39,7 +39,7 @@ class Row:
     score: str
 
 
-def rows(path: Path, test: Description) -> Iterator[Row]:
+def rows(path: Path, test: Description) -> Iterator[RatingRow]:
     """Read the rows of a test.
 
     Args:
@@ -61,7 +61,7 @@ def rows(path: Path, test: Description) -> Iterator[Row]:
         raise InputError(f"{path} cannot be read: expected {_EXPECTED}") from error
 
 
-def _of_table(path: Path, table: Iterator[dict[str, str | Any]], test: Description) -> Iterator[Row]:
+def _of_table(path: Path, table: Iterator[dict[str, str | Any]], test: Description) -> Iterator[RatingRow]:
     for number, row in enumerate(table, start=2):
         at = f"{path}, row {number}"
         if row.get(_TEST) is not None and not _is_of(test, row[_TEST]):
@@ -69,10 +69,10 @@ def _of_table(path: Path, table: Iterator[dict[str, str | Any]], test: Descripti
         if any(row.get(name) is None for name in _RATED):
             raise InputError(f"{at} has no {', '.join(_RATED)}: expected {_EXPECTED}")
         answers = [str(value) for key, value in row.items() if key not in _APART]
-        yield Row(at, ", ".join([row[_TEST], *answers]), *(row[name] for name in _RATED[1:]))
+        yield RatingRow(at, ", ".join([row[_TEST], *answers]), *(row[name] for name in _RATED[1:]))
 
 
-def _of_database(path: Path, database: Mapping[str, Any], test: Description) -> Iterator[Row]:
+def _of_database(path: Path, database: Mapping[str, Any], test: Description) -> Iterator[RatingRow]:
     trials = {_number(trial): trial for trial in test.trials}
     for identity, records in database.items():
         if not _is_of(test, identity):
@@ -85,7 +85,7 @@ def _of_database(path: Path, database: Mapping[str, Any], test: Description) -> 
             for rating in record["responses"]:
                 name = str(rating["stimulus"])
                 score = str(rating["score"])
-                yield Row(
+                yield RatingRow(
                     f"{path}, record {number} of {identity}", listener, trial, names.get(name, name), score
                 )
 
