@@ -108,6 +108,21 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
+def mode_of(path: Path) -> int | None:
+    """Give the mode of the file or folder that a path leads to; ``None`` where there is none.
+
+    Since Python 3.14 ``Path.exists`` takes a name that is not allowed, and what lies in a folder that may not
+    be entered, for none as well.
+
+    Raises:
+        OSError: such a name, or such a folder.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def check_space(folder: Path, n_bytes: int) -> None:
     """Check that a folder's disk has room.
 
@@ -162,6 +177,22 @@ def make_folder(path: Path, advice: str = "expected a folder of yours") -> None:
         raise InputError(f"{path} cannot be made ({error.strerror}): {advice}") from error
 
 
+def check_folder(path: Path, advice: str = "expected a folder of yours") -> None:
+    """Check that :func:`make_folder` can make a folder, or that one is there and can be written to.
+
+    Raises:
+        InputError: neither; the message ends with ``advice``.
+    """
+    there = path
+    try:
+        while (mode := mode_of(there)) is None and there != there.parent:
+            there = there.parent
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}): {advice}") from error
+    if mode is None or not stat.S_ISDIR(mode) or not os.access(there, os.W_OK):
+        raise InputError(f"{path} cannot be made: {advice}")
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that a file of this name can be written. Stale temporary files in its folder are removed.
 
@@ -173,11 +204,12 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     target = Path(os.path.realpath(path))
     probe = temporary_path(target.parent)
     try:
-        if path.is_dir():
+        mode, above = mode_of(path), mode_of(path.parent)
+        if mode is not None and stat.S_ISDIR(mode):
             raise InputError(f"{path} is a folder: expected the name of a file")
-        if path.exists() and not path.stat().st_mode & _WRITABLE:  # an OSError for a name that is not allowed
+        if mode is not None and not mode & _WRITABLE:
             raise InputError(f"{path} is read-only: expected another name, or chmod u+w first")
-        if not path.parent.is_dir():
+        if above is None or not stat.S_ISDIR(above):
             raise InputError(f"{path.parent} is not a folder: expected an existing one, make it first")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): expected another name") from error

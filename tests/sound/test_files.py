@@ -685,6 +685,7 @@ def test_folders_that_are_not_there(tmp_path: Path) -> None:
         (tmp_path / "missing" / "clip.wav", "missing is not a folder.*make it first"),
         (tmp_path / "file" / "clip.wav", "file is not a folder"),
         (tmp_path / "clip.wav", "is a folder"),
+        (tmp_path / ("n" * 300) / "clip.wav", "cannot be written"),
     ):
         with pytest.raises(InputError, match=reason):
             check_output(path, sample_rate=44_100, n_channels=1)

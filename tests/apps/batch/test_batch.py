@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,6 +87,17 @@ def test_two_rows_of_one_output_are_refused_before_anything_runs(batch: Batch, f
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert not _outputs(folder)
+
+
+@pytest.mark.parametrize("out", ["n" * 300, "rows.csv/out"])
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(
+    out: str, batch: Batch, folder: Path
+) -> None:
+    (folder / "rows.csv").write_text("content,style,output\nc0.wav,s.wav,a.wav\n")
+    for options in ((), ("--dry-run",)):
+        done = batch("--manifest", "rows.csv", "-o", out, *options)
+        assert done.returncode == 2
+        assert re.fullmatch(rf"retimbre: error: .*{out}.* cannot be made.*\n", done.stderr)
 
 
 def test_an_output_outside_the_folder_is_refused(batch: Batch, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The run of a batch: rows to an engine, records back, and what became of them."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from retimbre._output import check_folder
 from retimbre.apps.batch.folder import BatchFolder
 from retimbre.apps.batch.names import duplicates
 from retimbre.apps.batch.outcome import write_outcome
@@ -193,11 +193,7 @@ def check_rows(
     for fault in twice:
         tally.failed += 1
         listener.row({"status": "failed", "row": None, "file": "", "error": fault})
-    there = out
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(f"{out} cannot be made: expected a folder of yours")
+    check_folder(out)
 
     def on_bad(row: BadRow) -> None:
         tally.failed += 1
