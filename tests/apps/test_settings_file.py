@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from retimbre.apps import settings_file
+from retimbre.apps.settings_file import read_settings
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 RATE = 16_000
 
@@ -53,6 +56,23 @@ def test_a_file_of_another_version_says_so(run: Run, folder: Path) -> None:
     assert done.stderr.startswith("retimbre: run.json was made with algorithm 0 (here ")
     assert ", torch 0.1 (here " in done.stderr
     assert (folder / "a_as_s.wav").read_bytes() == (folder / "a.wav").read_bytes()
+
+
+def test_another_build_of_the_same_version_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wheels of torch with CUDA say 2.9.0 to Python's packages, and 2.9.0+cu128 as torch.__version__."""
+    file = folder / "run.json"
+    for made, here, is_other in (
+        ("2.9.0+cu128", "2.9.0", False),
+        ("2.9.0+cpu", "2.9.0+cpu", False),
+        ("2.9.0", "2.9.0+cpu", False),
+        ("2.9.1+cu128", "2.9.0", True),
+    ):
+        file.write_text(json.dumps({"settings": {"seed": 1}, "versions": {"torch": made}}))
+        monkeypatch.setattr(settings_file, "version", lambda package, here=here: here)
+        assert read_settings(file) == {"seed": 1}
+        assert bool(capsys.readouterr().err) == is_other
 
 
 @pytest.mark.parametrize(

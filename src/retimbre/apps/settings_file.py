@@ -62,7 +62,11 @@ def _objects(path: Path, text: str) -> list[dict[str, Any]]:
 
 
 def _others(made: object) -> str:
-    """Name the versions that decide the samples, where they are not those of here."""
+    """Name the versions that decide the samples, where they are not those of here.
+
+    The label of a build (``+cu130``) decides none. It stands in ``torch.__version__``, and not always in what
+    the package says of itself.
+    """
     if not isinstance(made, dict):
         return ""
     here: dict[str, object] = {"algorithm": ALGORITHM}
@@ -74,5 +78,9 @@ def _others(made: object) -> str:
     return ", ".join(
         f"{name} {printable(str(made[name]))[:40]} (here {value})"
         for name, value in here.items()
-        if name in made and str(made[name]) != str(value)
+        if name in made and _release(made[name]) != _release(value)
     )
+
+
+def _release(version: object) -> str:
+    return str(version).partition("+")[0]
