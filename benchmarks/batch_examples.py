@@ -1,7 +1,7 @@
 """The examples of docs/batch.md, taken from the page and run as far as one machine can.
 
 ``python benchmarks/batch_examples.py`` (extra ``dask``; ``pip install dask-jobqueue`` for one of them). Those
-for Slurm by ``sbatch`` where it is installed, else as Slurm starts them; pods and the command have folders of
+for Slurm by ``sbatch`` where there is one, else as Slurm starts them; pods and the command have folders of
 their own. The sounds are to be the same bytes as by ``retimbre batch`` alone.
 """
 
@@ -71,12 +71,19 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def slurm_answers() -> bool:
+    """Tell whether there is a Slurm, and not its commands alone."""
+    if not shutil.which("sinfo"):
+        return False
+    return subprocess.run(["sinfo"], check=False, capture_output=True).returncode == 0
+
+
 def array(folder: Path, env: Mapping[str, str]) -> str:
     """Run the array: by Slurm, or each job as Slurm starts it."""
     script = folder / "array.sh"
     script.write_text(block("bash").replace("1-8", "1-4").replace("-per-task=2", "-per-task=1"))
     script.chmod(0o755)
-    if shutil.which("sbatch"):
+    if slurm_answers():
         subprocess.run(["sbatch", "--wait", "--export=ALL", script], cwd=folder, env=env, check=True)
         return "an array of four jobs by Slurm"
     jobs = [
@@ -96,7 +103,7 @@ def jobqueue(folder: Path, env: Mapping[str, str]) -> str:
     """Run the script for dask-jobqueue: by Slurm, or by its class that starts jobs on this machine."""
     text = block("python").replace("jobs=8", "jobs=2").replace("cores=1,", 'cores=1,\n    interface="lo",')
     what = "SLURMCluster"
-    if not shutil.which("sbatch"):
+    if not slurm_answers():
         what = "LocalCluster"
         text = text.replace(
             "from dask_jobqueue import SLURMCluster", "from dask_jobqueue.local import LocalCluster"

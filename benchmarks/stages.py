@@ -1,6 +1,6 @@
 """Stages of one transfer: seconds of each, its floor on this machine, and the ratio.
 
-    python benchmarks/stages.py [--rate 44100] [--mono]
+    python benchmarks/stages.py [--rate 44100]
 
 Ten seconds of content and twenty of style, the demonstration's, new style, default settings. A stage's floor
 is the time that its counted operations take at the rate of this machine's matrix products, or its counted

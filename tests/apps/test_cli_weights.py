@@ -131,10 +131,11 @@ def test_no_server(cache: Path) -> None:
     assert REGISTRY["cnn14"].url in said
 
 
-def test_an_interrupted_download_shows_its_name_on_a_terminal_and_one_line(cache: Path) -> None:
+def test_an_interrupted_download_shows_name_and_address_on_a_terminal_and_one_line(cache: Path) -> None:
     ours, theirs = pty.openpty()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        command = [*COMMAND, "fetch", "cnn14", "--url", f"http://127.0.0.1:{server.getsockname()[1]}/file"]
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/file"
+        command = [*COMMAND, "fetch", "cnn14", "--url", url]
         with subprocess.Popen(command, env=environment(cache), stdin=theirs, stderr=theirs) as process:
             os.close(theirs)
             connection, _ = server.accept()
@@ -148,5 +149,5 @@ def test_an_interrupted_download_shows_its_name_on_a_terminal_and_one_line(cache
             shown += data
     os.close(ours)
     assert b"Traceback" not in shown
-    assert shown.splitlines()[0] == b"retimbre: fetching cnn14"
+    assert shown.splitlines()[0] == f"retimbre: fetching cnn14 from {url}".encode()
     assert shown.splitlines()[-1] == b"retimbre: interrupted: nothing was left behind"

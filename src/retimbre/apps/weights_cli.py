@@ -61,7 +61,7 @@ def fetch(
 
     show = sys.stderr.isatty() and not quiet
     if show:
-        say(f"fetching {name}")
+        say(f"fetching {name} from {url or weights.published(name).url}")
     with interrupts.cleaned_up(f"the weights {name} are here", "nothing was left behind"):
         done = weights.fetch(name, progress=show, url=url)
     typer.echo(done)

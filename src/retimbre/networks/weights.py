@@ -63,11 +63,17 @@ def cache_folder() -> Path:
     return Path(place).expanduser() / "retimbre"
 
 
-def path(name: str) -> Path:
-    """Give the path of a set in the cache, also if it is missing; raise an InputError for an unknown name."""
+def published(name: str) -> Weights:
+    """Give the address and the origin of a set; raise an InputError for an unknown name."""
     if name not in REGISTRY:
         names = ", ".join(REGISTRY)
         raise InputError(f"no weights are called {name}: expected one of {names}{meant(name, REGISTRY)}")
+    return REGISTRY[name]
+
+
+def path(name: str) -> Path:
+    """Give the path of a set in the cache, also if it is missing; raise an InputError for an unknown name."""
+    published(name)
     return cache_folder() / f"{name}.safetensors"
 
 

@@ -23,12 +23,25 @@ def own_folder(prefix: str = _PREFIX) -> Iterator[Path]:
     above = Path(tempfile.gettempdir())
     for other in above.glob(f"{prefix}*"):
         _remove_stale(other)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
+    folder, lock = _locked(prefix, above)
     try:
-        with filelock.FileLock(folder / "lock", thread_local=False):
-            yield folder
+        yield folder
     finally:
+        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(prefix: str, above: Path) -> tuple[Path, filelock.BaseFileLock]:
+    """Make a folder and lock it; another one where a process that starts, too, took it for stale before."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
+        lock = filelock.FileLock(folder / "lock", thread_local=False)
+        with contextlib.suppress(FileNotFoundError):
+            lock.acquire()
+            folder.chmod(0o700)  # a lock makes the folder again, for everybody, where it is gone
+            (folder / "lock").stat()
+            return folder, lock
+        lock.release()
 
 
 def _remove_stale(folder: Path) -> None:
@@ -39,4 +52,5 @@ def _remove_stale(folder: Path) -> None:
             return
         with filelock.FileLock(folder / "lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)  # Windows keeps a lock that is open
+        if sys.platform == "win32":  # it keeps a lock that is open
+            shutil.rmtree(folder, ignore_errors=True)
