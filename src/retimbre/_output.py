@@ -108,7 +108,7 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def mode_of(path: Path) -> int | None:
+def _mode_of(path: Path) -> int | None:
     """Give the mode of the file or folder that a path leads to; ``None`` where there is none.
 
     Since Python 3.14 ``Path.exists`` takes a name that is not allowed, and what lies in a folder that may not
@@ -185,7 +185,7 @@ def check_folder(path: Path, advice: str = "expected a folder of yours") -> None
     """
     there = path
     try:
-        while (mode := mode_of(there)) is None and there != there.parent:
+        while (mode := _mode_of(there)) is None and there != there.parent:
             there = there.parent
     except OSError as error:
         raise InputError(f"{path} cannot be made ({error.strerror}): {advice}") from error
@@ -204,7 +204,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     target = Path(os.path.realpath(path))
     probe = temporary_path(target.parent)
     try:
-        mode, above = mode_of(path), mode_of(path.parent)
+        mode, above = _mode_of(path), _mode_of(path.parent)
         if mode is not None and stat.S_ISDIR(mode):
             raise InputError(f"{path} is a folder: expected the name of a file")
         if mode is not None and not mode & _WRITABLE:

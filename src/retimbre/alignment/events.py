@@ -24,7 +24,7 @@ from retimbre.alignment.notes import Notes
 if TYPE_CHECKING:
     from retimbre.alignment.passage import Passage
 
-Course = npt.NDArray[np.float64]  # of a pitch, (T,)
+Curve = npt.NDArray[np.float64]  # likelihoods of one pitch over time, (T,)
 
 _LIKELY, _SOUNDS = 0.65, 0.2
 """Least likelihoods of a start, and of a note that goes on: where the F1 of onsets, and of notes with their
@@ -155,7 +155,7 @@ def _released(events: list[NoteEvent]) -> list[NoteEvent]:
     return released
 
 
-def _spans(starts: Course, sounds: Course, frame: float) -> list[tuple[float, int, float]]:
+def _spans(starts: Curve, sounds: Curve, frame: float) -> list[tuple[float, int, float]]:
     """Find the notes of a pitch: onset in frames, frame at which it has ended, certainty."""
     smooth = np.convolve(starts, np.ones(3) / 3, "same")
     reach, shortest = round(_NEAREST / frame), round(_SHORTEST / frame)
@@ -175,8 +175,8 @@ def _spans(starts: Course, sounds: Course, frame: float) -> list[tuple[float, in
     return spans
 
 
-def _highest(row: Course, reach: int) -> Course:
+def _highest(row: Curve, reach: int) -> Curve:
     """Compute the highest value within ``reach`` frames on either side, (T,)."""
     padded = np.pad(row, reach, mode="edge")
-    highest: Course = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+    highest: Curve = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
     return highest

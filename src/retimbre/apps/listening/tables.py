@@ -55,9 +55,9 @@ def rows(path: Path, test: Description) -> Iterator[RatingRow]:
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 yield from _of_table(path, csv.DictReader(file), test)
+    except InputError:
+        raise
     except (OSError, ValueError, csv.Error, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path} cannot be read: expected {_EXPECTED}") from error
 
 
